@@ -1,0 +1,222 @@
+//! Every setting of the server: its variable, type, unit, default and meaning, in the one table below.
+//!
+//! [`Config::read`] looks at everything before anything starts and reports every fault at once, each with what to
+//! write instead. No message ever holds the value of a secret. An empty value counts as absent.
+//!
+//! Adding a setting is adding one entry to the table: the field, its documentation, the reading, the list of known
+//! names and [`Config::describe`] all come from it. A value that parses but makes no sense with another one is the
+//! business of `Reader::both_or_none` and its like.
+//!
+//! Why a lookup function: tests and `deodar dev` supply values without touching the environment of the process, which
+//! is shared by all threads. Only `environment.rs` reads it.
+
+mod environment;
+mod fault;
+mod ip_block;
+mod issuer;
+mod master_keys;
+mod parse;
+mod reader;
+#[cfg(test)]
+mod tests;
+mod units;
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::model::Secret;
+
+pub use self::environment::Environment;
+pub use self::fault::{ConfigErrors, Fault};
+pub use self::ip_block::IpBlock;
+pub use self::issuer::Issuer;
+pub use self::master_keys::MasterKeys;
+pub use self::reader::Presence;
+
+use self::parse::{
+    choice, file, list, log_filter, number, optional, or_off, path, socket_address, text, url_with_scheme,
+};
+use self::reader::{Reader, Setting, settings};
+use self::units::{KIB, MIB, bytes, duration};
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+
+// field: Type = "VARIABLE" => parser;                  required
+// field: Type = "VARIABLE" or "default" => parser;     the default is text and goes through the same parser
+// field: Option<Type> = "VARIABLE" or "" => optional(parser);
+settings! {
+    /// The PostgreSQL database, as in `postgres://user:password@host:5432/database`.
+    database_url: Secret<String> = "DATABASE_URL" => url_with_scheme(&["postgres", "postgresql"]);
+    /// The largest number of database connections one node holds open.
+    database_connections: u32 = "DEODAR_DATABASE_CONNECTIONS" or "16" => number(2..=1000);
+    /// The Redis server that nodes share, as in `redis://host:6379`; without it they share the database only.
+    redis_url: Option<Secret<String>> = "REDIS_URL" or "" => optional(url_with_scheme(&["redis", "rediss"]));
+    /// The base URL under which browsers and clients reach this server, as in `https://login.my-company.com`.
+    issuer: Issuer = "DEODAR_ISSUER" => Issuer::parse;
+    /// The keys that seal secrets in the database, each 32 bytes in base64 as `openssl rand -base64 32` prints, with
+    /// commas between them; the first one encrypts, the others still decrypt.
+    master_keys: MasterKeys = "DEODAR_MASTER_KEY" => MasterKeys::parse;
+
+    /// The address and port to serve on.
+    listen: SocketAddr = "DEODAR_LISTEN" or "127.0.0.1:8080" => socket_address;
+    /// The address and port that serve `/metrics`, or `off`.
+    metrics_listen: Option<SocketAddr> = "DEODAR_METRICS_LISTEN" or "127.0.0.1:9090" => or_off(socket_address);
+    /// The PEM file with the certificate chain; together with `DEODAR_TLS_KEY` it makes the server speak TLS itself.
+    tls_cert: Option<PathBuf> = "DEODAR_TLS_CERT" or "" => optional(file);
+    /// The PEM file with the private key of the certificate.
+    tls_key: Option<PathBuf> = "DEODAR_TLS_KEY" or "" => optional(file);
+    /// The addresses or blocks (`10.0.0.0/8`), with commas between them, whose `Forwarded` headers are believed.
+    trusted_proxies: Vec<IpBlock> = "DEODAR_TRUSTED_PROXIES" or "" => list(IpBlock::parse);
+    /// The longest time one request may take before it is answered with an error.
+    request_timeout: Duration = "DEODAR_REQUEST_TIMEOUT" or "3s" => duration(SECOND..=30 * SECOND);
+    /// The largest request body that is read.
+    body_limit: usize = "DEODAR_BODY_LIMIT" or "1MiB" => bytes(16 * KIB..=16 * MIB);
+    /// The requests a second that one address may send to the token endpoint; 0 is no limit.
+    token_rate: u32 = "DEODAR_TOKEN_RATE" or "50" => number(0..=1_000_000);
+    /// The requests that one address may send to the token endpoint at once before its rate counts.
+    token_burst: u32 = "DEODAR_TOKEN_BURST" or "200" => number(1..=1_000_000);
+    /// The time that requests in flight get to finish after the listener has closed.
+    shutdown_grace: Duration = "DEODAR_SHUTDOWN_GRACE" or "10s" => duration(Duration::ZERO..=10 * MINUTE);
+    /// The time between reporting not ready and closing the listener, for load balancers to notice.
+    shutdown_delay: Duration = "DEODAR_SHUTDOWN_DELAY" or "0s" => duration(Duration::ZERO..=10 * MINUTE);
+
+    /// The mail server, as in `smtps://user:password@host` or `smtp://host:587`.
+    smtp_url: Option<Secret<String>> = "SMTP_URL" or "" => optional(url_with_scheme(&["smtp", "smtps"]));
+    /// The sender of outgoing mail, as in `Accounts <no-reply@my-company.com>`.
+    mail_from: Option<String> = "MAIL_FROM" or "" => optional(text);
+
+    /// What is logged: a level, or levels by module as in `info,deodar::pdp=debug`.
+    log: String = "DEODAR_LOG" or "info" => log_filter;
+    /// The form of the log: `json` lines, `text` for people, or `auto` for text on a terminal and JSON elsewhere.
+    log_format: LogFormat = "DEODAR_LOG_FORMAT" or "auto" => choice(&LogFormat::WORDS);
+
+    /// The directory of hand-written policies.
+    policies: Option<PathBuf> = "DEODAR_POLICIES" or "" => optional(path);
+    /// The directory of Cedar schemas.
+    schema: Option<PathBuf> = "DEODAR_SCHEMA" or "" => optional(path);
+    /// The longest time a node goes on deciding without having confirmed its revision.
+    staleness_bound: Duration = "DEODAR_STALENESS_BOUND" or "5s" => duration(SECOND..=MINUTE);
+    /// The longest time a check waits for its `at_least_revision`.
+    revision_wait: Duration = "DEODAR_REVISION_WAIT" or "1s" => duration(50 * MS..=SECOND);
+    /// The time between two looks for changes that no notification announced.
+    poll_interval: Duration = "DEODAR_POLL_INTERVAL" or "250ms" => duration(20 * MS..=SECOND);
+    /// The number of principals whose roles are remembered.
+    principal_cache: u64 = "DEODAR_PRINCIPAL_CACHE" or "200000" => number(0..=100_000_000);
+    /// The number of verified access tokens that are remembered.
+    token_cache: u64 = "DEODAR_TOKEN_CACHE" or "100000" => number(0..=100_000_000);
+    /// The longest chain of roles that inherit each other.
+    role_depth: u32 = "DEODAR_ROLE_DEPTH" or "25" => number(1..=1000);
+    /// The largest number of roles that one role inherits directly.
+    role_width: u32 = "DEODAR_ROLE_WIDTH" or "1000" => number(1..=100_000);
+
+    /// The time an access token is good for.
+    access_token_lifetime: Duration = "DEODAR_ACCESS_TOKEN_LIFETIME" or "15m" => duration(MINUTE..=HOUR);
+}
+
+impl Config {
+    /// Reads and checks every setting. `lookup` gives the value of a variable, `names` are all names that are set (for
+    /// finding unknown `DEODAR_*` ones).
+    ///
+    /// # Errors
+    /// All faults together, in the order of the table.
+    pub fn read(
+        lookup: impl Fn(&str) -> Option<String>,
+        names: impl Iterator<Item = String>,
+    ) -> Result<Self, ConfigErrors> {
+        let mut reader = Reader::new(&lookup);
+        let config = Self::take(&mut reader);
+        reader.both_or_none("DEODAR_TLS_CERT", "DEODAR_TLS_KEY");
+        reader.refuse_unknown(names, SETTINGS);
+        reader.finish(config)
+    }
+
+    /// Reads the environment, and what it leaves out from `.env` in the working directory.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn from_env() -> Result<Self, ConfigErrors> {
+        let environment = Environment::load()?;
+        Self::read(|name| environment.get(name), environment.names())
+    }
+
+    /// Every setting in the order of the table: variable, default and one sentence.
+    pub fn describe() -> impl Iterator<Item = (&'static str, Presence, String)> {
+        SETTINGS.iter().map(|setting| (setting.name, setting.presence, setting.sentence()))
+    }
+
+    /// The part that commands without a server need.
+    #[must_use]
+    pub fn database(&self) -> DatabaseConfig {
+        DatabaseConfig { url: self.database_url.clone(), connections: self.database_connections }
+    }
+
+    /// Certificate chain and private key, where the server speaks TLS itself.
+    #[must_use]
+    pub fn tls(&self) -> Option<(&Path, &Path)> {
+        self.tls_cert.as_deref().zip(self.tls_key.as_deref())
+    }
+}
+
+/// How to reach the database: all that `deodar migrate` and `deodar policy` need.
+#[derive(Clone, Debug)]
+pub struct DatabaseConfig {
+    /// A `postgres://` URL.
+    pub url: Secret<String>,
+    /// The largest number of connections in the pool.
+    pub connections: u32,
+}
+
+impl DatabaseConfig {
+    /// Reads these settings alone; a missing issuer or key is no fault here, an unknown variable still is.
+    ///
+    /// # Errors
+    /// All faults together.
+    pub fn read(
+        lookup: impl Fn(&str) -> Option<String>,
+        names: impl Iterator<Item = String>,
+    ) -> Result<Self, ConfigErrors> {
+        let mut reader = Reader::new(&lookup);
+        let (url, connections) = (reader.database_url(), reader.database_connections());
+        reader.refuse_unknown(names, SETTINGS);
+        reader.finish(url.zip(connections).map(|(url, connections)| Self { url, connections }))
+    }
+
+    /// As [`Config::from_env`].
+    ///
+    /// # Errors
+    /// As [`DatabaseConfig::read`].
+    pub fn from_env() -> Result<Self, ConfigErrors> {
+        let environment = Environment::load()?;
+        Self::read(|name| environment.get(name), environment.names())
+    }
+}
+
+/// The form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON lines elsewhere.
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+impl LogFormat {
+    const WORDS: [(&str, Self); 3] = [("auto", Self::Auto), ("json", Self::Json), ("text", Self::Text)];
+
+    /// Whether to write JSON lines to this process's standard output.
+    #[must_use]
+    pub fn json_lines(self) -> bool {
+        match self {
+            Self::Auto => !std::io::stdout().is_terminal(),
+            Self::Json => true,
+            Self::Text => false,
+        }
+    }
+}

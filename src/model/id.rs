@@ -1,0 +1,90 @@
+//! Identifiers.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The text is not an identifier of this kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an identifier")]
+pub struct InvalidId;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// A fresh, time-ordered identifier (UUID v7, RFC 9562 §5.7).
+            #[expect(clippy::new_without_default, reason = "a fresh identifier is not a default value")]
+            pub fn new() -> Self {
+                Self(Uuid::now_v7())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            /// Only the canonical hyphenated lower-case form, so that one identifier has one spelling.
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let id = Uuid::try_parse(text).map_err(|_| InvalidId)?;
+                if id.to_string() == text { Ok(Self(id)) } else { Err(InvalidId) }
+            }
+        }
+    };
+}
+
+id! {
+    /// A person. `User::"<uuid>"` in Cedar.
+    UserId
+}
+id! {
+    /// A grant. Its Cedar policy has the id `grant:<uuid>`.
+    GrantId
+}
+
+/// A program. `Client::"<client_id>"` in Cedar. Visible ASCII without `"` and `\`, at most 128 bytes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct ClientId(String);
+
+impl ClientId {
+    /// A fresh identifier.
+    #[expect(clippy::new_without_default, reason = "a fresh identifier is not a default value")]
+    pub fn new() -> Self {
+        Self(Uuid::now_v7().to_string())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for ClientId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let visible = |b: u8| (0x21..=0x7e).contains(&b) && b != b'"' && b != b'\\';
+        if (1..=128).contains(&text.len()) && text.bytes().all(visible) {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidId)
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The words of the domain, as types that cannot be wrong. No I/O, no async.
+
+mod client;
+mod entity;
+mod grant;
+mod id;
+mod json;
+mod principal;
+mod revision;
+mod role;
+mod scopes;
+mod secret;
+
+pub use client::{AuthMethod, Client, GrantType};
+pub use entity::EntityRef;
+pub use grant::{Effect, Grant, NewGrant, ResourceScope};
+pub use id::{ClientId, GrantId, InvalidId, UserId};
+pub use json::{Fields, Json, fields as json_fields};
+pub use principal::{Assignment, Principal, PrincipalKind};
+pub use revision::Revision;
+pub use role::{InvalidRoleName, RoleName};
+pub use scopes::{InvalidScope, ScopeSet};
+pub use secret::Secret;

@@ -1,0 +1,105 @@
+//! JSON values read as the schema says: the type decides what a value means, never its spelling.
+//!
+//! `__entity` and `__extn`, which Cedar's own JSON form gives a meaning, are ordinary attribute names here.
+
+use cedar_policy::{EntityUid, RestrictedExpression as Value};
+
+use super::{
+    core::{RecordType, Type},
+    vocabulary::{Vocabulary, nearest, parse_entity},
+};
+use crate::model::{EntityRef, Json};
+
+/// A value does not fit the schema.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{path}`: {message}")]
+pub struct Mistyped {
+    /// Where: `resource.attributes.owner`.
+    pub path: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl Mistyped {
+    /// A fault at a place.
+    pub fn new(path: &str, message: impl Into<String>) -> Self {
+        Self { path: path.to_owned(), message: message.into() }
+    }
+}
+
+/// Reads the attributes of an entity or a context. A missing attribute is no fault here: a policy that needs it
+/// reports an error, and an erroring policy never allows.
+pub fn attributes(
+    vocabulary: &Vocabulary,
+    ty: &RecordType,
+    fields: &[(String, Json)],
+    path: &str,
+) -> Result<Vec<(String, Value)>, Mistyped> {
+    let read = fields.iter().map(|(name, json)| {
+        let at = format!("{path}.{name}");
+        let Some(expected) = ty.0.get(name) else {
+            let hint = match nearest(name, ty.0.keys()) {
+                Some(nearest) => format!("; did you mean `{nearest}`?"),
+                None => String::new(),
+            };
+            return Err(Mistyped::new(&at, format!("the schema declares no such attribute here{hint}")));
+        };
+        Ok((name.clone(), value(vocabulary, expected, json, &at)?))
+    });
+    read.collect()
+}
+
+fn value(vocabulary: &Vocabulary, ty: &Type, json: &Json, path: &str) -> Result<Value, Mistyped> {
+    let wrong = |expected: &str| Mistyped::new(path, format!("expected {expected}, found {}", json.kind()));
+    match (ty, json) {
+        (Type::Bool, Json::Bool(b)) => Ok(Value::new_bool(*b)),
+        (Type::Bool, _) => Err(wrong("a boolean")),
+        (Type::Long, Json::Long(n)) => Ok(Value::new_long(*n)),
+        (Type::Long, _) => Err(wrong("a 64-bit integer")),
+        (Type::String, Json::String(s)) => Ok(Value::new_string(s.clone())),
+        (Type::String, _) => Err(wrong("a string")),
+        (Type::Entity(expected), _) => entity(vocabulary, expected, json, path).map(Value::new_entity_uid),
+        (Type::Set(element), Json::Array(items)) => {
+            let items =
+                items.iter().enumerate().map(|(n, item)| value(vocabulary, element, item, &format!("{path}[{n}]")));
+            Ok(Value::new_set(items.collect::<Result<Vec<_>, _>>()?))
+        }
+        (Type::Set(_), _) => Err(wrong("an array")),
+        (Type::Record(inner), Json::Object(fields)) => {
+            let fields = attributes(vocabulary, inner, fields, path)?;
+            Value::new_record(fields).map_err(|error| Mistyped::new(path, error.to_string()))
+        }
+        (Type::Record(_), _) => Err(wrong("an object")),
+        (Type::Extension(name), Json::String(text)) => match name.as_str() {
+            "ipaddr" => Ok(Value::new_ip(text)),
+            "decimal" => Ok(Value::new_decimal(text)),
+            "datetime" => Ok(Value::new_datetime(text)),
+            "duration" => Ok(Value::new_duration(text)),
+            other => Err(Mistyped::new(path, format!("values of type `{other}` cannot be sent"))),
+        },
+        (Type::Extension(name), _) => Err(wrong(&format!("a string that is a Cedar `{name}`"))),
+        (Type::Never, _) => Err(Mistyped::new(path, "no value has this type")),
+    }
+}
+
+fn entity(vocabulary: &Vocabulary, expected: &str, json: &Json, path: &str) -> Result<EntityUid, Mistyped> {
+    let entity = entity_ref(json, path)?;
+    if entity.ty != expected {
+        return Err(Mistyped::new(path, format!("expected an entity of type `{expected}`, found `{}`", entity.ty)));
+    }
+    vocabulary.uid(&entity).map_err(|unknown| Mistyped::new(path, unknown.to_string()))
+}
+
+/// Reads `{"type":…,"id":…}` or Cedar text.
+pub fn entity_ref(json: &Json, path: &str) -> Result<EntityRef, Mistyped> {
+    let form = "write `{\"type\":\"User\",\"id\":\"…\"}` or the Cedar text `User::\"…\"`";
+    match json {
+        Json::String(text) => parse_entity(text).ok_or_else(|| Mistyped::new(path, format!("not an entity: {form}"))),
+        Json::Object(fields) => match fields.as_slice() {
+            [(a, Json::String(ty)), (b, Json::String(id))] if a == "type" && b == "id" => Ok(EntityRef::new(ty, id)),
+            [(b, Json::String(id)), (a, Json::String(ty))] if a == "type" && b == "id" => Ok(EntityRef::new(ty, id)),
+            _ => Err(Mistyped::new(path, format!("not an entity: {form}"))),
+        },
+        other => Err(Mistyped::new(path, format!("expected an entity, found {}: {form}", other.kind()))),
+    }
+}
