@@ -35,10 +35,6 @@ pub enum Error {
         "no PostgreSQL server found: install `postgresql` (Debian, Ubuntu, Homebrew) or `postgresql-server` (Fedora)"
     )]
     Missing,
-    #[error(
-        "the cluster in `{home}` needs PostgreSQL {major}, which is not installed: install it or start over with --fresh"
-    )]
-    Version { home: PathBuf, major: String },
     #[error("root cannot run PostgreSQL, and there is no user `postgres` or `nobody` to run it as")]
     NoUser,
     #[error("`{0}` belongs to someone else")]
@@ -70,12 +66,8 @@ pub struct Cluster {
 /// Creates, restarts or rejoins the cluster that lives under `dir`.
 pub async fn start(dir: &Path) -> Result<Cluster, Error> {
     let mut cluster = Cluster::open(dir).await?;
-    match fs::read_to_string(cluster.data.join("PG_VERSION")) {
-        Ok(major) => {
-            let (home, major) = (cluster.home.clone(), major.trim().to_owned());
-            cluster.bin = programs(Some(&major)).await.ok_or(Error::Version { home, major })?;
-        }
-        Err(_) => cluster.create().await?,
+    if !cluster.data.try_exists().map_err(failed("find", &cluster.data))? {
+        cluster.create().await?;
     }
     let file = cluster.home.join("password");
     cluster.password = fs::read_to_string(&file).map_err(failed("read", &file))?.trim().to_owned();
@@ -107,7 +99,7 @@ impl Cluster {
 
     /// Finds the home, locks it, and says as whom and with which programs the server runs.
     async fn open(dir: &Path) -> Result<Cluster, Error> {
-        let bin = programs(None).await.ok_or(Error::Missing)?;
+        let bin = programs().await.ok_or(Error::Missing)?;
         fs::create_dir_all(dir).map_err(failed("create", dir))?;
         let dir = dir.canonicalize().map_err(failed("find", dir))?;
         let root = id("-u", None).await == Some(0);
@@ -152,9 +144,8 @@ impl Cluster {
         self.wipe().await?;
         let file = self.home.join("password");
         let mut random = [0; 24];
-        File::open("/dev/urandom")
-            .and_then(|mut source| source.read_exact(&mut random))
-            .map_err(failed("read", "/dev/urandom"))?;
+        let read = File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut random));
+        read.map_err(failed("read", "/dev/urandom"))?;
         let password: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file);
         written.and_then(|mut file| file.write_all(password.as_bytes())).map_err(failed("write", &file))?;
@@ -219,9 +210,8 @@ impl Cluster {
                 if child.try_wait().map_err(failed("wait for", &self.data))?.is_some() {
                     break "ended at once";
                 }
-                let ready =
-                    self.postmaster().is_some_and(|(pid, _, status)| Some(pid) == child.id() && status == "ready");
-                if ready && self.answers(self.port).await {
+                let found = self.postmaster().filter(|(pid, _, status)| Some(*pid) == child.id() && status == "ready");
+                if found.is_some() && self.answers(self.port).await {
                     self.child = Some(child);
                     return fs::write(&saved, self.port.to_string()).map_err(failed("write", &saved));
                 }
@@ -244,21 +234,19 @@ impl Cluster {
     async fn running(&self) -> Result<Option<(u32, u16, String)>, Error> {
         let Some(found) = self.postmaster() else { return Ok(None) };
         let pid = found.0.to_string();
+        let mut ps = Command::new("ps");
         let arguments = match fs::read(format!("/proc/{pid}/cmdline")) {
             Ok(bytes) => bytes,
-            Err(_) => Command::new("ps")
-                .args(["-ww", "-o", "args=", "-p", &pid])
-                .output()
-                .await
-                .map(|out| out.stdout)
-                .unwrap_or_default(),
+            Err(_) => ps.args(["-ww", "-o", "args=", "-p", &pid]).output().await.map_or(Vec::new(), |out| out.stdout),
         };
         if String::from_utf8_lossy(&arguments).contains(&*self.data.to_string_lossy()) {
             return Ok(Some(found));
         }
         let file = self.data.join("postmaster.pid");
-        fs::remove_file(&file).map_err(failed("remove", &file))?;
-        Ok(None)
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", &file)(error)),
+            _ => Ok(None),
+        }
     }
 
     /// Process, port and status as the server itself wrote them down.
@@ -279,12 +267,12 @@ impl Cluster {
 
     async fn shut_down(&self) -> Result<(), Error> {
         let mut output = String::new();
-        for mode in ["fast", "immediate", "kill"] {
+        for (mode, seconds) in [("fast", "10"), ("immediate", "5"), ("kill", "")] {
             let Some((pid, ..)) = self.running().await? else { return Ok(()) };
             let mut pg_ctl = self.command("pg_ctl");
             match mode {
                 "kill" => pg_ctl.args(["kill", "KILL", &pid.to_string()]),
-                _ => pg_ctl.args(["stop", "-s", "-w", "-t", "15", "-m", mode, "-D"]).arg(&self.data),
+                _ => pg_ctl.args(["stop", "-s", "-w", "-t", seconds, "-m", mode, "-D"]).arg(&self.data),
             };
             let out = pg_ctl.output().await.map_err(failed("run", self.bin.join("pg_ctl")))?;
             output = String::from_utf8_lossy(&out.stderr).trim().to_owned();
@@ -319,32 +307,21 @@ impl Cluster {
     }
 }
 
-/// The folder of the server's programs: the one on the PATH, else the newest where packages put them; of that `major` if given.
-async fn programs(major: Option<&str>) -> Option<PathBuf> {
-    let mut folders: Vec<(f32, PathBuf)> = Vec::new();
-    let brew = "postgresql@";
-    for (parent, prefix) in
-        [("/usr/lib/postgresql", ""), ("/usr", "pgsql-"), ("/opt/homebrew/opt", brew), ("/usr/local/opt", brew)]
-    {
+/// The folder of the server's programs: the one on the PATH, else the newest where packages put them.
+async fn programs() -> Option<PathBuf> {
+    let found = Command::new("sh").args(["-c", "command -v initdb"]).output().await.ok()?;
+    let found = Path::new(str::from_utf8(&found.stdout).ok()?.trim()).canonicalize();
+    let mut folders: Vec<(f32, PathBuf)> = found.iter().map(|it| (f32::MAX, it.with_file_name(""))).collect();
+    let (debian, rpm, brew) = (("/usr/lib/postgresql", ""), ("/usr", "pgsql-"), "postgresql@");
+    for (parent, prefix) in [debian, rpm, ("/opt/homebrew/opt", brew), ("/usr/local/opt", brew)] {
         folders.extend(fs::read_dir(parent).into_iter().flatten().flatten().filter_map(|entry| {
             let version = entry.file_name().to_str()?.strip_prefix(prefix)?.parse().ok()?;
             Some((version, entry.path().join("bin")))
         }));
     }
-    let found = Command::new("sh").args(["-c", "command -v initdb"]).output().await;
-    let found = found.ok().and_then(|out| Path::new(String::from_utf8(out.stdout).ok()?.trim()).canonicalize().ok());
-    folders.extend(found.and_then(|initdb| Some((f32::MAX, initdb.parent()?.to_owned()))));
     folders.sort_by(|one, other| other.0.total_cmp(&one.0));
-    folders.retain(|(_, bin)| ["initdb", "postgres", "pg_ctl", "psql"].iter().all(|name| bin.join(name).is_file()));
-    for (_, bin) in folders {
-        let Some(major) = major else { return Some(bin) };
-        let version = Command::new(bin.join("postgres")).arg("--version").output().await.map(|out| out.stdout);
-        let version = String::from_utf8(version.unwrap_or_default()).unwrap_or_default();
-        if version.split_whitespace().nth(2).is_some_and(|number| number.split('.').next() == Some(major)) {
-            return Some(bin);
-        }
-    }
-    None
+    let whole = |bin: &PathBuf| ["initdb", "postgres", "pg_ctl", "psql"].iter().all(|name| bin.join(name).is_file());
+    folders.into_iter().map(|(_, bin)| bin).find(whole)
 }
 
 /// The user and group that root runs the server as.

@@ -20,6 +20,18 @@ pub enum GrantType {
     Password,
 }
 
+impl GrantType {
+    /// The value of `grant_type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "authorization_code",
+            Self::RefreshToken => "refresh_token",
+            Self::ClientCredentials => "client_credentials",
+            Self::Password => "password",
+        }
+    }
+}
+
 /// How a client proves who it is at the token endpoint (RFC 7591 §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -30,6 +42,17 @@ pub enum AuthMethod {
     ClientSecretPost,
     /// A public client.
     None,
+}
+
+impl AuthMethod {
+    /// The value of `token_endpoint_auth_method`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientSecretBasic => "client_secret_basic",
+            Self::ClientSecretPost => "client_secret_post",
+            Self::None => "none",
+        }
+    }
 }
 
 /// A registered client.

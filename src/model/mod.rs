@@ -1,6 +1,7 @@
 //! The words of the domain, as types that cannot be wrong. No I/O, no async.
 
 mod client;
+mod clock;
 mod entity;
 mod grant;
 mod id;
@@ -12,6 +13,7 @@ mod scopes;
 mod secret;
 
 pub use client::{AuthMethod, Client, GrantType};
+pub use clock::Clock;
 pub use entity::EntityRef;
 pub use grant::{Effect, Grant, NewGrant, ResourceScope};
 pub use id::{ClientId, GrantId, InvalidId, UserId};

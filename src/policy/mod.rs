@@ -12,10 +12,14 @@ mod export;
 mod generate;
 mod grants;
 mod handwritten;
+mod holds;
+mod load;
 mod slice;
 mod snapshot;
 mod value;
 mod vocabulary;
+
+pub use cedar_policy::Context;
 
 pub use self::{
     bundle::{Bundle, Files, OWN_SCHEMA, OWN_SCHEMA_PATH, compile},
@@ -25,8 +29,9 @@ pub use self::{
     explain::{Nearest, Reason},
     export::{Exported, export},
     generate::{GRANT_PREFIX, GrantFault, GrantSource, NoPolicy, faults, list, policy},
+    load::Loader,
     slice::{Candidates, Resource},
     snapshot::{Delta, Holder, Role, RoleIx, Snapshot, StoredGrant},
-    value::{Mistyped, attributes, entity_ref},
+    value::{Mistyped, attributes, context, entity_ref},
     vocabulary::{Action, ActionIx, EntityType, Unknown, Vocabulary, nearest, parse_entity},
 };

@@ -168,11 +168,15 @@ impl Snapshot {
                 changes.entry(*ix).or_default().1.push(id);
             }
         }
-        let roles = Arc::make_mut(&mut self.roles);
         for (ix, (added, removed)) in changes {
-            if let Some(role) = roles[ix as usize].as_mut() {
-                role.grants = Arc::new(role.grants.with(&self.symbols, added, &removed));
-            }
+            self.replace_grants(ix, added, &removed);
+        }
+    }
+
+    /// Packs grants into a role, beside those it has and without the removed ones.
+    pub(super) fn replace_grants(&mut self, ix: RoleIx, added: Vec<GrantRow>, removed: &[GrantId]) {
+        if let Some(role) = Arc::make_mut(&mut self.roles)[ix as usize].as_mut() {
+            role.grants = Arc::new(role.grants.with(&self.symbols, added, removed));
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! `__entity` and `__extn`, which Cedar's own JSON form gives a meaning, are ordinary attribute names here.
 
-use cedar_policy::{EntityUid, RestrictedExpression as Value};
+use cedar_policy::{Context, EntityUid, RestrictedExpression as Value};
 
 use super::{
     core::{RecordType, Type},
@@ -47,6 +47,15 @@ pub fn attributes(
         Ok((name.clone(), value(vocabulary, expected, json, &at)?))
     });
     read.collect()
+}
+
+/// Reads the circumstances of a request.
+pub fn context(vocabulary: &Vocabulary, ty: &RecordType, fields: &[(String, Json)]) -> Result<Context, Mistyped> {
+    if fields.is_empty() {
+        return Ok(Context::empty());
+    }
+    let pairs = attributes(vocabulary, ty, fields, "context")?;
+    Context::from_pairs(pairs).map_err(|error| Mistyped::new("context", error.to_string()))
 }
 
 fn value(vocabulary: &Vocabulary, ty: &Type, json: &Json, path: &str) -> Result<Value, Mistyped> {

@@ -1,0 +1,277 @@
+//! Answering.
+
+use std::sync::Arc;
+
+use super::{AccessRequest, Error, Pdp, Session, Subject, principals::Standing};
+use crate::{
+    model::{EntityRef, Fields, Principal, PrincipalKind, Revision},
+    policy::{
+        ActionIx, Context, FlatEntity, Holder, Mistyped, Nearest, PolicyError, Question, Reason, Resource, Snapshot,
+        attributes, context, list,
+    },
+};
+
+/// The answer to one request.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// Whether it is allowed.
+    pub allow: bool,
+    /// Which policies decided; only when asked to explain.
+    pub reasons: Vec<Reason>,
+    /// Policies that failed.
+    pub errors: Vec<PolicyError>,
+    /// For a deny without a forbid: what would have to be granted.
+    pub nearest: Option<Vec<Nearest>>,
+    /// A deny that a login with a second factor would turn into an allow.
+    pub step_up: bool,
+}
+
+/// Answers to several requests, all as of one revision. A request that cannot be answered has its own error.
+pub struct BatchAnswer {
+    /// In the order of the requests.
+    pub answers: Vec<Result<Answer, Error>>,
+    /// As of when.
+    pub revision: Revision,
+}
+
+/// Attempts to find a revision that fits every principal of a batch.
+const ATTEMPTS: usize = 8;
+
+impl Pdp {
+    /// Answers one request.
+    pub async fn check(
+        &self,
+        request: &AccessRequest,
+        at_least: Option<Revision>,
+        explain: bool,
+    ) -> Result<(Answer, Revision), Error> {
+        let mut batch = self.check_all(std::slice::from_ref(request), at_least, explain).await?;
+        let answer = batch.answers.pop().ok_or(Error::BrokenOff)??;
+        Ok((answer, batch.revision))
+    }
+
+    /// Answers several requests as of one revision.
+    pub async fn check_all(
+        &self,
+        requests: &[AccessRequest],
+        at_least: Option<Revision>,
+        explain: bool,
+    ) -> Result<BatchAnswer, Error> {
+        self.ensure(at_least).await?;
+        for _ in 0..ATTEMPTS {
+            let snapshot = self.snapshot();
+            let mut newest = snapshot.revision;
+            let mut answers = Vec::with_capacity(requests.len());
+            for request in requests {
+                let holder = self.held(&snapshot, &request.principal.entity, &mut newest).await?;
+                let target = self.held(&snapshot, &request.resource.entity, &mut newest).await?;
+                answers.push(decide(&snapshot, request, holder, target.as_deref(), explain));
+            }
+            if newest == snapshot.revision {
+                return Ok(BatchAnswer { answers, revision: snapshot.revision });
+            }
+            self.refresh().await?;
+        }
+        Err(Error::RevisionUnavailable(self.snapshot().revision))
+    }
+
+    /// An entity with everything it holds, if it is a principal of the server's own.
+    async fn held(
+        &self,
+        snapshot: &Snapshot,
+        entity: &EntityRef,
+        newest: &mut Revision,
+    ) -> Result<Option<Arc<Holder>>, Error> {
+        let Known::Principal(principal) = known(entity) else { return Ok(None) };
+        let standing = self.standing(&principal).await?;
+        *newest = standing.as_of().max(*newest);
+        Ok(standing.holder(snapshot, &principal, self.clock.now()))
+    }
+
+    /// What is known of a principal; from the database when it is not at hand.
+    pub async fn standing(&self, principal: &Principal) -> Result<Arc<Standing>, Error> {
+        match self.principals.get(principal) {
+            Some(known) => Ok(known),
+            None => self.principals.read(&self.pool, principal).await,
+        }
+    }
+}
+
+/// Whose word counts for an entity.
+pub(super) enum Known {
+    /// The server's: it keeps this principal.
+    Principal(Principal),
+    /// The server's, and it knows that there is no such principal.
+    Nobody,
+    /// The caller's: the type is an application's own.
+    Foreign,
+}
+
+/// Tells whose entity it is.
+pub(super) fn known(entity: &EntityRef) -> Known {
+    match PrincipalKind::parse(&entity.ty) {
+        Some(kind) => Principal::parse(kind, &entity.id).map_or(Known::Nobody, Known::Principal),
+        None => Known::Foreign,
+    }
+}
+
+/// Resolves the names of a request, or says which is wrong.
+fn names(snapshot: &Snapshot, request: &AccessRequest) -> Result<ActionIx, Error> {
+    let vocabulary = &snapshot.bundle.vocabulary;
+    let unknown = |field| move |unknown| Error::Unknown { field, unknown };
+    let ix = vocabulary.action(&request.action).map_err(unknown("action"))?;
+    let action = vocabulary.at(ix);
+    let checks = [
+        ("principal.type", &request.principal.entity.ty, &action.principals, "done by"),
+        ("resource.type", &request.resource.entity.ty, &action.resources, "done to"),
+    ];
+    for (field, ty, allowed, relation) in checks {
+        vocabulary.entity_type(ty).map_err(unknown(field))?;
+        if !allowed.contains(ty) {
+            let message = format!("`{}` is never {relation} `{ty}`, but {relation} {}", action.name, list(allowed));
+            return Err(Error::NotApplicable { field, message });
+        }
+    }
+    if request.context.iter().any(|(name, _)| name == "session") {
+        return Err(Mistyped::new("context.session", "the server fills this from `token`; leave it out").into());
+    }
+    Ok(ix)
+}
+
+/// Decides as of a snapshot. `holder` and `target` are the principal and the resource where these are principals of
+/// the server's own that exist and may act.
+pub(super) fn decide(
+    snapshot: &Snapshot,
+    request: &AccessRequest,
+    holder: Option<Arc<Holder>>,
+    target: Option<&Holder>,
+    explain: bool,
+) -> Result<Answer, Error> {
+    let action = names(snapshot, request)?;
+    let resource = resource(snapshot, request, target)?;
+    let context = circumstances(snapshot, action, &request.context, request.session.as_ref())?;
+    let holder = match known(&request.principal.entity) {
+        Known::Foreign => Some(Arc::new(foreign(snapshot, &request.principal)?)),
+        Known::Principal(_) | Known::Nobody => {
+            refuse_facts("principal", &request.principal.attributes, &request.principal.parents)?;
+            holder
+        }
+    };
+    let Some(holder) = holder else { return Ok(Answer { nearest: Some(Vec::new()), ..Answer::default() }) };
+    let question = |context| Question { holder: &holder, action, resource: &resource, context };
+    let q = question(context);
+    let candidates = snapshot.candidates(&q);
+    let verdict = snapshot.judge(&candidates, question(q.context.clone()));
+    let missing = !verdict.allow && !verdict.forbidden;
+    let stepped_up = request.session.as_ref().filter(|s| !verdict.allow && !s.mfa).map(Session::stepped_up);
+    let step_up = match stepped_up {
+        Some(session) => {
+            let context = circumstances(snapshot, action, &request.context, Some(&session))?;
+            snapshot.judge(&candidates, question(context)).allow
+        }
+        None => false,
+    };
+    Ok(Answer {
+        allow: verdict.allow,
+        reasons: if explain { snapshot.reasons(&candidates, &holder, &verdict) } else { Vec::new() },
+        nearest: missing.then(|| snapshot.nearest(&candidates, &q, explain)),
+        errors: verdict.errors,
+        step_up,
+    })
+}
+
+fn circumstances(
+    snapshot: &Snapshot,
+    action: ActionIx,
+    fields: &Fields,
+    session: Option<&Session>,
+) -> Result<Context, Error> {
+    let vocabulary = &snapshot.bundle.vocabulary;
+    let ty = &vocabulary.at(action).context;
+    let session = session.filter(|_| ty.0.contains_key("session"));
+    let Some(session) = session else { return Ok(context(vocabulary, ty, fields)?) };
+    let mut fields = fields.clone();
+    fields.push(("session".to_owned(), session.to_json()));
+    Ok(context(vocabulary, ty, &fields)?)
+}
+
+/// A principal of a type that an application's schema declares: it is what the caller says.
+fn foreign(snapshot: &Snapshot, subject: &Subject) -> Result<Holder, Error> {
+    let (entity, roles) = described(snapshot, "principal", &subject.entity, &subject.attributes, &subject.parents)?;
+    Ok(snapshot.foreign_holder(entity, &roles))
+}
+
+fn resource(snapshot: &Snapshot, request: &AccessRequest, target: Option<&Holder>) -> Result<Resource, Error> {
+    let input = &request.resource;
+    let roles = match known(&input.entity) {
+        Known::Principal(_) | Known::Nobody => target.map_or(Vec::new(), |holder| holder.roles.clone()),
+        Known::Foreign if input.entity.ty == "Role" => {
+            snapshot.role_ix(&input.entity.id).map_or(Vec::new(), |ix| snapshot.closure(&[ix]))
+        }
+        Known::Foreign => {
+            let (entity, _) = described(snapshot, "resource", &input.entity, &input.attributes, &input.parents)?;
+            return Ok(Resource { reference: input.entity.clone(), ancestors: input.parents.clone(), entity });
+        }
+    };
+    refuse_facts("resource", &input.attributes, &input.parents)?;
+    within_roles(snapshot, &input.entity, &roles)
+}
+
+/// A `User`, `Client` or `Role`, of which the server knows everything itself.
+fn within_roles(snapshot: &Snapshot, reference: &EntityRef, roles: &[u32]) -> Result<Resource, Error> {
+    let uid = |entity: &EntityRef| {
+        snapshot.bundle.vocabulary.uid(entity).map_err(|unknown| Error::Unknown { field: "resource.type", unknown })
+    };
+    let ancestors: Vec<EntityRef> = roles
+        .iter()
+        .filter_map(|ix| Some(EntityRef::new("Role", snapshot.role(*ix)?.name.as_str())))
+        .filter(|role| role != reference)
+        .collect();
+    let entity = FlatEntity::bare(uid(reference)?, ancestors.iter().map(uid).collect::<Result<Vec<_>, _>>()?);
+    Ok(Resource { reference: reference.clone(), ancestors, entity })
+}
+
+/// An entity with the attributes and ancestors that came with a request; and the roles among the ancestors, which
+/// bring what they inherit.
+fn described(
+    snapshot: &Snapshot,
+    at: &str,
+    entity: &EntityRef,
+    facts: &Fields,
+    parents: &[EntityRef],
+) -> Result<(FlatEntity, Vec<u32>), Error> {
+    let vocabulary = &snapshot.bundle.vocabulary;
+    if entity.ty == "Role" {
+        refuse_facts(at, facts, parents)?;
+    }
+    let ty = vocabulary.entity_type(&entity.ty).map_err(|unknown| Mistyped::new(at, unknown.to_string()))?;
+    let facts = attributes(vocabulary, &ty.attributes, facts, &format!("{at}.attributes"))?;
+    let (mut ancestors, mut roles) = (Vec::with_capacity(parents.len()), Vec::new());
+    for (n, parent) in parents.iter().enumerate() {
+        let path = format!("{at}.parents[{n}]");
+        let uid = vocabulary.uid(parent).map_err(|unknown| Mistyped::new(&path, unknown.to_string()))?;
+        if !ty.inside.contains(&parent.ty) {
+            let message = format!("`{}` is never inside `{}`, but inside {}", entity.ty, parent.ty, list(&ty.inside));
+            return Err(Mistyped::new(&path, message).into());
+        }
+        if parent.ty == "Role" {
+            roles.extend(snapshot.role_ix(&parent.id));
+        } else if parent == entity {
+            return Err(Mistyped::new(&path, "nothing is inside itself").into());
+        }
+        ancestors.push(uid);
+    }
+    ancestors.extend(snapshot.role_uids(&snapshot.closure(&roles)));
+    let uid = vocabulary.uid(entity).map_err(|unknown| Mistyped::new(at, unknown.to_string()))?;
+    let flat = FlatEntity::new(uid, facts, ancestors)
+        .map_err(|e| Mistyped::new(&format!("{at}.attributes"), e.to_string()))?;
+    Ok((flat, roles))
+}
+
+/// Nobody tells the server about its own entities.
+fn refuse_facts(at: &str, facts: &Fields, parents: &[EntityRef]) -> Result<(), Mistyped> {
+    if facts.is_empty() && parents.is_empty() {
+        return Ok(());
+    }
+    Err(Mistyped::new(at, "`User`, `Client` and `Role` take no attributes and no parents: the server knows them"))
+}

@@ -1,0 +1,132 @@
+//! Writing what decisions depend on.
+//!
+//! One writer at a time holds the row lock of the revision. Under that lock the caller's authority is judged as of
+//! exactly the revision that the write follows, the next snapshot is built from what the transaction sees, and it is
+//! made sure that somebody can still administer the server. Only then the transaction commits. So authority cannot
+//! be lost between the check and the write, and no write can lock everybody out, however many nodes write at once.
+
+use std::sync::Arc;
+
+use tokio::sync::OwnedMutexGuard;
+
+use super::{
+    AccessRequest, Answer, Error, Pdp, ResourceInput, Subject,
+    check::{self, Known},
+    principals::Standing,
+    sync::Next,
+};
+use crate::{
+    model::{EntityRef, Json, Principal, Revision, RoleName},
+    policy::{Holder, Snapshot},
+    store::{self, Conn, Tx, revision::Change},
+};
+
+/// An open write.
+pub struct Write {
+    pdp: Arc<Pdp>,
+    tx: Tx<'static>,
+    base: Arc<Snapshot>,
+    changes: Vec<Change>,
+    _turn: OwnedMutexGuard<()>,
+}
+
+/// How many administrators are looked at before it is concluded that none can act.
+const ADMINISTRATORS: i64 = 50;
+/// What an administrator must be able to do for the server to be administrable.
+const ESSENTIAL: [(&str, &str, &str); 2] =
+    [("Deodar::activateBundle", "Deodar::Server", "deodar"), ("Deodar::assignRole", "Role", "admin")];
+
+impl Pdp {
+    /// Opens a write: waits for its turn, locks the revision, and catches up with it.
+    pub async fn write(self: &Arc<Self>) -> Result<Write, Error> {
+        let turn = Arc::clone(&self.writing).lock_owned().await;
+        let mut tx = self.pool.begin().await.map_err(store::Error::from)?;
+        let revision = store::revision::lock(&mut tx).await?;
+        let live = self.snapshot();
+        let base = if live.revision == revision { live } else { Arc::new(self.build(&mut tx, &live).await?.snapshot) };
+        Ok(Write { pdp: Arc::clone(self), tx, base, changes: Vec::new(), _turn: turn })
+    }
+}
+
+impl Write {
+    /// The transaction.
+    pub fn conn(&mut self) -> &mut Conn {
+        &mut self.tx
+    }
+
+    /// What holds before this write.
+    pub fn base(&self) -> &Arc<Snapshot> {
+        &self.base
+    }
+
+    /// A principal as this write finds it; `None` for one that is unknown or switched off.
+    pub async fn holder(&mut self, principal: &Principal) -> Result<Option<Arc<Holder>>, Error> {
+        let standing = Standing::read_in(&mut self.tx, principal).await?;
+        Ok(standing.holder(&self.base, principal, self.pdp.clock.now()))
+    }
+
+    /// Answers a request as of the revision that this write follows.
+    pub async fn check(&mut self, request: &AccessRequest) -> Result<Answer, Error> {
+        let holder = self.known_holder(&request.principal.entity).await?;
+        let target = self.known_holder(&request.resource.entity).await?;
+        check::decide(&self.base, request, holder, target.as_deref(), false)
+    }
+
+    async fn known_holder(&mut self, entity: &EntityRef) -> Result<Option<Arc<Holder>>, Error> {
+        match check::known(entity) {
+            Known::Principal(principal) => self.holder(&principal).await,
+            Known::Nobody | Known::Foreign => Ok(None),
+        }
+    }
+
+    /// Notes what was changed.
+    pub fn changed(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+
+    /// Commits. Without noted changes nothing happened, and the revision stays.
+    pub async fn commit(mut self) -> Result<Revision, Error> {
+        if self.changes.is_empty() {
+            let revision = self.base.revision;
+            self.tx.commit().await.map_err(store::Error::from)?;
+            return Ok(revision);
+        }
+        store::revision::advance(&mut self.tx, &self.changes).await?;
+        let next = self.pdp.build(&mut self.tx, &self.base).await?;
+        self.ensure_administrable(&next).await?;
+        let revision = next.snapshot.revision;
+        self.tx.commit().await.map_err(store::Error::from)?;
+        let turn = self.pdp.replacing.lock().await;
+        if self.pdp.snapshot().revision < revision {
+            // What this node had not seen before the write is part of `next` too, but not of what `next` says was
+            // touched; a node that was behind takes the whole way.
+            if self.pdp.snapshot().revision == self.base.revision {
+                self.pdp.install(next, &turn);
+            } else {
+                drop(turn);
+                self.pdp.refresh().await?;
+            }
+        }
+        Ok(revision)
+    }
+
+    async fn ensure_administrable(&mut self, next: &Next) -> Result<(), Error> {
+        let holders = store::assignments::permanent_holders(&mut self.tx, &RoleName::admin(), ADMINISTRATORS).await?;
+        let able = holders.iter().any(|(principal, roles)| {
+            let snapshot = &next.snapshot;
+            let Ok(uid) = snapshot.bundle.vocabulary.uid(&principal.entity()) else { return false };
+            let holder = Arc::new(snapshot.holder(uid, roles.iter()));
+            ESSENTIAL.iter().all(|(action, ty, id)| {
+                let request = AccessRequest {
+                    principal: Subject::plain(principal.entity()),
+                    action: (*action).to_owned(),
+                    resource: ResourceInput::plain(EntityRef::new(*ty, *id)),
+                    context: vec![("held".to_owned(), Json::Bool(true))],
+                    session: None,
+                };
+                check::decide(snapshot, &request, Some(Arc::clone(&holder)), None, false).is_ok_and(|a| a.allow)
+            })
+        });
+        if able { Ok(()) } else { Err(Error::LastAdministrator) }
+    }
+}

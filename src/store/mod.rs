@@ -1,0 +1,97 @@
+//! All SQL. Free functions, one file for each table family, checked against the schema at compile time.
+
+use std::{str::FromStr, time::Duration};
+
+use sqlx::{
+    PgConnection, PgPool,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+pub mod assignments;
+pub mod bundles;
+pub mod clients;
+pub mod grants;
+pub mod keys;
+pub mod principals;
+pub mod revision;
+pub mod roles;
+pub mod users;
+
+pub use sqlx::{
+    Connection, Error as DriverError, PgConnection as Conn, PgPool as Pool, PgTransaction as Tx,
+    postgres::PgListener as Listener,
+};
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// The database did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It cannot be reached, or broke off.
+    #[error("the database cannot be reached")]
+    Unavailable(#[source] sqlx::Error),
+    /// It answered with an error that this server did not expect.
+    #[error("the database refused a statement")]
+    Refused(#[source] sqlx::Error),
+    /// A row does not mean anything.
+    #[error("the database holds {0}, which this version does not understand")]
+    Unreadable(String),
+    /// The schema could not be brought up to date.
+    #[error("the database could not be migrated")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
+            // Class 08: connection, 57P: the server is going down or coming up, 53: it is out of something,
+            // 57014: our own timeout ended the statement.
+            sqlx::Error::Database(db)
+                if db.code().is_some_and(|c| c.starts_with("08") || c.starts_with("57") || c.starts_with("53")) =>
+            {
+                Self::Unavailable(error)
+            }
+            _ => Self::Refused(error),
+        }
+    }
+}
+
+/// Opens a pool without connecting yet. `connections` is its most, one statement may take `deadline`.
+pub fn pool(url: &str, connections: u32, deadline: Duration) -> Result<PgPool, Error> {
+    let timeout = format!("{}ms", deadline.as_millis());
+    let options = PgConnectOptions::from_str(url)?
+        .application_name("deodar")
+        .options([("statement_timeout", timeout.as_str()), ("idle_in_transaction_session_timeout", "10s")]);
+    // A lost connection shows itself at the next statement; testing each before use would double the round trips.
+    let pool = PgPoolOptions::new().max_connections(connections).test_before_acquire(false).acquire_timeout(deadline);
+    Ok(pool.connect_lazy_with(options))
+}
+
+/// Applies the migrations that are missing. Several nodes may do so at once: one does, the others wait.
+pub async fn migrate(url: &str) -> Result<(), Error> {
+    let mut conn = PgConnection::connect(url).await?;
+    MIGRATIONS.run(&mut conn).await?;
+    Ok(conn.close().await?)
+}
+
+/// Begins a transaction that sees the database as of one instant and writes nothing.
+pub async fn read_only(pool: &PgPool) -> Result<Tx<'static>, Error> {
+    Ok(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+}
+
+/// Whether the database answers.
+pub async fn ping(pool: &PgPool) -> Result<(), Error> {
+    sqlx::query!("SELECT 1 AS one").fetch_one(pool).await?;
+    Ok(())
+}
+
+fn unreadable<T, E: std::fmt::Display>(what: &str, read: Result<T, E>) -> Result<T, Error> {
+    read.map_err(|error| Error::Unreadable(format!("{what} ({error})")))
+}
