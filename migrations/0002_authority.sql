@@ -44,3 +44,6 @@ CREATE TABLE bundles (
     digest bytea NOT NULL CONSTRAINT bundles_digest_key UNIQUE,
     created_at timestamptz NOT NULL DEFAULT now()
 );
+
+-- The role whose holders administer Deodar always exists.
+INSERT INTO roles (name, description) VALUES ('admin', 'Administers Deodar');

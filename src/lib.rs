@@ -1,8 +1,28 @@
 //! Deodar: OpenID Connect provider and Cedar policy decision point in one binary.
+//!
+//! *Faces* speak HTTP to one audience each, over a core that they share. A module uses modules of lower lines only;
+//! `tests/architecture.rs` makes this true.
+//!
+//! | line | modules |
+//! |--:|---|
+//! | 1 | [`model`]: the words of the domain |
+//! | 2 | [`config`]: every setting; [`telemetry`]: logs and metrics |
+//! | 3 | [`crypto`]; [`policy`]: the engine; [`store`]: all SQL |
+//! | 4 | [`pdp`]: the decision point |
+//! | 5 | [`tokens`]: access tokens |
+//! | 6 | [`app`]: the one handle |
+//! | 7 | [`web`]: HTTP plumbing |
+//! | 8 | [`admin`], [`authz`], [`oauth`], [`ops`]: the faces; [`dev`]: the zero-configuration mode |
+//! | 9 | [`routes`]: every route and layer |
+//! | 10 | [`cli`]: the commands |
 
+pub mod app;
 pub mod config;
+pub mod crypto;
 pub mod model;
 pub mod pdp;
 pub mod policy;
 pub mod store;
 pub mod telemetry;
+pub mod tokens;
+pub mod web;

@@ -52,7 +52,8 @@ id! {
     GrantId
 }
 
-/// A program. `Client::"<client_id>"` in Cedar. Visible ASCII without `"` and `\`, at most 128 bytes.
+/// A program. `Client::"<client_id>"` in Cedar. Visible ASCII without `"` and `\`, at most 128 bytes, and never a
+/// UUID: as the `sub` of a token it could be taken for a person (RFC 9700 §4.15).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct ClientId(String);
@@ -61,7 +62,7 @@ impl ClientId {
     /// A fresh identifier.
     #[expect(clippy::new_without_default, reason = "a fresh identifier is not a default value")]
     pub fn new() -> Self {
-        Self(Uuid::now_v7().to_string())
+        Self(format!("c_{}", Uuid::now_v7().simple()))
     }
 
     /// The text.
@@ -81,7 +82,8 @@ impl FromStr for ClientId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let visible = |b: u8| (0x21..=0x7e).contains(&b) && b != b'"' && b != b'\\';
-        if (1..=128).contains(&text.len()) && text.bytes().all(visible) {
+        let length = (1..=128).contains(&text.len());
+        if length && text.bytes().all(visible) && Uuid::try_parse(text).is_err() {
             Ok(Self(text.into()))
         } else {
             Err(InvalidId)

@@ -7,6 +7,7 @@
 //! which revision it was read; when that is newer than the snapshot, the snapshot is brought there first. An entry
 //! is dropped before the snapshot that makes it wrong becomes visible, so it cannot be older either.
 
+mod bundles;
 mod check;
 mod compile;
 mod freshness;
@@ -24,6 +25,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, watch};
 
 pub use self::{
+    bundles::{Adopted, BrokenGrants, adopt, broken_grants, digest, source},
     check::{Answer, BatchAnswer},
     compile::{compile, off_runtime},
     principals::Standing,

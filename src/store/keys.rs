@@ -1,7 +1,6 @@
 //! Signing keys.
 
 use sqlx::{PgConnection, PgExecutor};
-use time::OffsetDateTime;
 
 use super::Error;
 
@@ -13,15 +12,13 @@ pub struct KeyRow {
     pub private_sealed: Vec<u8>,
     /// Uncompressed point.
     pub public_key: Vec<u8>,
-    /// When it was made.
-    pub created_at: OffsetDateTime,
 }
 
 /// Every key, oldest first.
 pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<KeyRow>, Error> {
     let rows = sqlx::query_as!(
         KeyRow,
-        "SELECT kid, private_sealed, public_key, created_at FROM signing_keys ORDER BY created_at, kid"
+        "SELECT kid, private_sealed, public_key FROM signing_keys ORDER BY created_at, kid"
     );
     Ok(rows.fetch_all(db).await?)
 }

@@ -1,0 +1,164 @@
+//! The one handle that every handler gets: cheap to clone, built once.
+
+mod files;
+
+use std::{
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use self::files::{Directories, Unreadable, built_in};
+use crate::{
+    config::Config,
+    crypto::Sealer,
+    model::Clock,
+    pdp::{self, Adopted, Pdp, Settings},
+    policy::Files,
+    store,
+    tokens::{Keys, KeysError, Tokens},
+};
+
+/// See the module.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+/// What [`App`] points to.
+pub struct Inner {
+    /// Every setting.
+    pub config: Config,
+    /// Whether error answers may say what happened inside.
+    pub verbose: bool,
+    /// The database.
+    pub pool: store::Pool,
+    /// The time.
+    pub clock: Clock,
+    /// The decision point.
+    pub pdp: Arc<Pdp>,
+    /// Issues and verifies tokens.
+    pub tokens: Tokens,
+    leaving: AtomicBool,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// How an app differs from one on a customer's machine.
+#[derive(Default)]
+pub struct Options {
+    /// The files to start with; the database decides without.
+    pub files: Option<Files>,
+    /// See [`Inner::verbose`].
+    pub verbose: bool,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// The server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// Policies, or what is stored of them.
+    #[error(transparent)]
+    Pdp(#[from] pdp::Error),
+    /// Signing keys.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+}
+
+impl App {
+    /// Migrates, adopts files, loads everything, and starts following the database.
+    pub async fn build(config: Config, options: Options) -> Result<Self, StartError> {
+        store::migrate(config.database_url.expose()).await?;
+        let pool = store::pool(config.database_url.expose(), config.database_connections, config.request_timeout)?;
+        let (_, active) = store::revision::get(&pool).await?;
+        match options.files.or_else(|| active.is_none().then(built_in)) {
+            Some(files) => report(&pdp::adopt(&pool, files).await?),
+            None => tracing::debug!("the database's bundle stays active"),
+        }
+        let settings = Settings {
+            staleness_bound: config.staleness_bound,
+            revision_wait: config.revision_wait,
+            poll_interval: config.poll_interval,
+            principals: config.principal_cache,
+        };
+        let sealer = Sealer::new(config.master_keys.iter().cloned());
+        let keys = Keys::load(&pool, &sealer).await?;
+        let pdp = Arc::new(Pdp::load(pool.clone(), options.clock.clone(), settings).await?);
+        let issuer = config.issuer.as_str().to_owned();
+        let tokens =
+            Tokens::new(issuer, config.access_token_lifetime, options.clock.clone(), keys, config.token_cache);
+        let app = Self(Arc::new(Inner {
+            verbose: options.verbose,
+            clock: options.clock,
+            leaving: AtomicBool::new(false),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            config,
+            pool,
+            pdp,
+            tokens,
+        }));
+        app.start_tasks();
+        Ok(app)
+    }
+
+    fn start_tasks(&self) {
+        self.tasks.spawn(Arc::clone(&self.pdp).follow(self.stop.clone()));
+        let (pool, stop) = (self.pool.clone(), self.stop.clone());
+        self.tasks.spawn(async move {
+            while stop.run_until_cancelled(tokio::time::sleep(Duration::from_mins(10))).await.is_some() {
+                if let Err(error) = store::revision::prune(&pool).await {
+                    tracing::warn!(error = %error, "cannot prune the change log");
+                }
+            }
+        });
+    }
+}
+
+impl Inner {
+    /// Announces that this node will stop: it is not ready from now on.
+    pub fn leave(&self) {
+        self.leaving.store(true, Ordering::Release);
+    }
+
+    /// Whether this node is about to stop.
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
+    }
+
+    /// Ends the background tasks and waits for them.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.pool.close().await;
+    }
+}
+
+impl Deref for App {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+fn report(adopted: &Adopted) {
+    match adopted {
+        Adopted::Activated(number) => tracing::info!(bundle = number, "new files are active"),
+        Adopted::Known(number) => tracing::debug!(bundle = number, "the files were known"),
+        Adopted::Refused(broken) => {
+            for grants in broken {
+                tracing::error!(grants = ?grants.ids, count = grants.count, reason = grants.fault.message,
+                    "the files would break existing grants and were not activated");
+            }
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! Hashing, sealing and signing. Everything random comes from the operating system through `aws-lc-rs`.
+
+mod jwt;
+mod opaque;
+mod password;
+mod seal;
+
+pub use jwt::{Header, InvalidJwt, PublicKey, SigningKey, unverified_header};
+pub use opaque::{Opaque, digest, random};
+pub use password::hash_password;
+pub use seal::{SealBroken, Sealer};
+
+/// A cryptographic operation failed for a reason that no input causes.
+#[derive(Debug, thiserror::Error)]
+#[error("a cryptographic operation failed: {0}")]
+pub struct CryptoError(pub(crate) &'static str);
+
+/// Chooses the one implementation of TLS and JWT cryptography. Called first thing by `main` and by tests.
+pub fn install() {
+    // A second call finds the first one's choice in place, which is the same.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}

@@ -1,0 +1,54 @@
+//! Secrets of our own making: 256 random bits, known to the database by their hash only.
+
+use aws_lc_rs::{constant_time, digest as sha, rand};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use super::CryptoError;
+use crate::model::Secret;
+
+/// An opaque secret: a prefix that says what it is, and 256 random bits.
+///
+/// A plain SHA-256 keeps it: nothing of this entropy can be guessed, so a slow hash would only slow us.
+pub struct Opaque(Secret<String>);
+
+impl Opaque {
+    /// The prefix of client secrets.
+    pub const CLIENT_SECRET: &'static str = "dcs_";
+
+    /// A fresh secret.
+    pub fn new(prefix: &str) -> Result<Self, CryptoError> {
+        Ok(Self(Secret::new(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random::<32>()?)))))
+    }
+
+    /// The text, for the one who is told it.
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+
+    /// What the database keeps.
+    pub fn hash(&self) -> [u8; 32] {
+        digest(self.expose().as_bytes())
+    }
+
+    /// Whether a presented text hashes to what was kept. Takes the same time whatever the answer, also without
+    /// anything kept.
+    pub fn matches(presented: &str, kept: Option<&[u8; 32]>) -> bool {
+        let hash = digest(presented.as_bytes());
+        let same = constant_time::verify_slices_are_equal(&hash, kept.unwrap_or(&[0; 32])).is_ok();
+        same && kept.is_some()
+    }
+}
+
+/// SHA-256.
+pub fn digest(data: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(sha::digest(&sha::SHA256, data).as_ref());
+    out
+}
+
+/// Random bytes.
+pub fn random<const N: usize>() -> Result<[u8; N], CryptoError> {
+    let mut bytes = [0; N];
+    rand::fill(&mut bytes).map_err(|_| CryptoError("the system gave no random bytes"))?;
+    Ok(bytes)
+}

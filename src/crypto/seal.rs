@@ -1,0 +1,61 @@
+//! Secrets at rest: AES-256-GCM under the master key, bound to what they are for.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
+
+use super::CryptoError;
+use crate::model::Secret;
+
+/// Seals and opens. While the master key is being rotated there are several; the first seals, all open.
+pub struct Sealer(Vec<Secret<[u8; 32]>>);
+
+/// Sealed bytes do not open: they were sealed under another key, for another purpose, or were changed.
+#[derive(Debug, thiserror::Error)]
+#[error("a sealed secret does not open: is `DEODAR_MASTER_KEY` the one that it was sealed with?")]
+pub struct SealBroken;
+
+const NONCE: usize = 12;
+
+impl Sealer {
+    /// Takes the master keys, current one first.
+    pub fn new(keys: impl IntoIterator<Item = Secret<[u8; 32]>>) -> Self {
+        Self(keys.into_iter().collect())
+    }
+
+    /// Nonce, ciphertext and tag. `purpose` must be given again to open.
+    pub fn seal(&self, purpose: &str, plain: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        let failed = |_| CryptoError("sealing");
+        let key = self.0.first().ok_or(CryptoError("there is no master key"))?;
+        let key = RandomizedNonceKey::new(&AES_256_GCM, key.expose()).map_err(failed)?;
+        let mut sealed = plain.to_vec();
+        let nonce = key.seal_in_place_append_tag(Aad::from(purpose), &mut sealed).map_err(failed)?;
+        Ok([nonce.as_ref().as_slice(), &sealed].concat())
+    }
+
+    /// What was sealed.
+    pub fn open(&self, purpose: &str, sealed: &[u8]) -> Result<Vec<u8>, SealBroken> {
+        let (nonce, body) = sealed.split_at_checked(NONCE).ok_or(SealBroken)?;
+        let nonce: [u8; NONCE] = nonce.try_into().map_err(|_| SealBroken)?;
+        let open = |key: &Secret<[u8; 32]>| {
+            let key = RandomizedNonceKey::new(&AES_256_GCM, key.expose()).ok()?;
+            let mut body = body.to_vec();
+            let nonce = Nonce::assume_unique_for_key(nonce);
+            let plain = key.open_in_place(nonce, Aad::from(purpose), &mut body).ok()?;
+            Some(plain.to_vec())
+        };
+        self.0.iter().find_map(open).ok_or(SealBroken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn opens_with_any_listed_key_and_for_its_purpose_only() {
+        let (old, new) = (Secret::new([1; 32]), Secret::new([2; 32]));
+        let sealed = Sealer::new([old.clone()]).seal("key", b"plain").unwrap();
+        assert_eq!(Sealer::new([new.clone(), old]).open("key", &sealed).unwrap(), b"plain");
+        assert!(Sealer::new([new]).open("key", &sealed).is_err());
+        assert!(Sealer::new([Secret::new([1; 32])]).open("other", &sealed).is_err());
+    }
+}

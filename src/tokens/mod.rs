@@ -1,0 +1,152 @@
+//! Access tokens: the only place where they are made, and the only place where they are believed.
+//!
+//! A token says who was authenticated and how, never what may be done: that is asked of the policies each time
+//! (contract §3, "Tokens").
+
+mod keys;
+mod verified;
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+pub use self::{
+    keys::{Keys, KeysError},
+    verified::Verified,
+};
+use crate::{
+    crypto::{self, CryptoError},
+    model::{Client, ClientId, Clock, Principal, ScopeSet, UserId},
+    pdp::Session,
+};
+
+/// How far clocks may be apart, in seconds.
+const SKEW: i64 = 60;
+
+/// Issues and verifies.
+pub struct Tokens {
+    issuer: String,
+    lifetime: Duration,
+    clock: Clock,
+    keys: Keys,
+    remembered: moka::sync::Cache<[u8; 32], Arc<Verified>>,
+}
+
+/// A token that was just made.
+pub struct Issued {
+    /// The token.
+    pub token: String,
+    /// In how many seconds it expires.
+    pub expires_in: u64,
+    /// What for.
+    pub scope: ScopeSet,
+}
+
+/// The token is unknown, expired, for somebody else, or no access token at all.
+#[derive(Debug, thiserror::Error)]
+#[error("the access token is not valid here")]
+pub struct InvalidToken;
+
+/// RFC 9068 §2.2.
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    sub: String,
+    aud: String,
+    client_id: String,
+    iat: i64,
+    exp: i64,
+    jti: String,
+    scope: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    auth_time: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    acr: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    amr: Option<Vec<String>>,
+}
+
+impl Tokens {
+    /// `remember` is how many verified tokens are kept.
+    pub fn new(issuer: String, lifetime: Duration, clock: Clock, keys: Keys, remember: u64) -> Self {
+        Self { issuer, lifetime, clock, keys, remembered: moka::sync::Cache::new(remember) }
+    }
+
+    /// The public keys.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// A token for a client about itself (RFC 6749 §4.4).
+    pub fn issue_to_client(&self, client: &Client, scope: ScopeSet) -> Result<Issued, CryptoError> {
+        let now = self.clock.now().unix_timestamp();
+        let expires_in = self.lifetime.as_secs();
+        let claims = Claims {
+            iss: self.issuer.clone(),
+            sub: client.id.to_string(),
+            aud: self.issuer.clone(),
+            client_id: client.id.to_string(),
+            iat: now,
+            exp: now + expires_in as i64,
+            jti: Uuid::new_v4().to_string(),
+            scope: scope.to_string(),
+            nbf: None,
+            auth_time: None,
+            acr: None,
+            amr: None,
+        };
+        Ok(Issued { token: self.keys.signer().sign("at+jwt", &claims)?, expires_in, scope })
+    }
+
+    /// Believes a token, or not. What was believed once is remembered until it expires.
+    pub fn verify(&self, token: &str) -> Result<Arc<Verified>, InvalidToken> {
+        let now = self.clock.now().unix_timestamp();
+        let key = crypto::digest(token.as_bytes());
+        let verified = match self.remembered.get(&key) {
+            Some(known) => known,
+            None => {
+                let fresh = Arc::new(self.verify_anew(token, now)?);
+                self.remembered.insert(key, Arc::clone(&fresh));
+                fresh
+            }
+        };
+        if now < verified.expires_at { Ok(verified) } else { Err(InvalidToken) }
+    }
+
+    fn verify_anew(&self, token: &str, now: i64) -> Result<Verified, InvalidToken> {
+        let header = crypto::unverified_header(token).map_err(|_| InvalidToken)?;
+        if header.typ != "at+jwt" {
+            return Err(InvalidToken);
+        }
+        let key = self.keys.find(&header.kid).ok_or(InvalidToken)?;
+        let claims: Claims = key.verify(token).map_err(|_| InvalidToken)?;
+        let here = claims.iss == self.issuer && claims.aud == self.issuer;
+        let timely = claims.iat <= now + SKEW && claims.nbf.is_none_or(|nbf| nbf <= now + SKEW) && claims.exp > now;
+        if here && timely { claims.read() } else { Err(InvalidToken) }
+    }
+}
+
+impl Claims {
+    fn read(self) -> Result<Verified, InvalidToken> {
+        let client: ClientId = self.client_id.parse().map_err(|_| InvalidToken)?;
+        let scopes: ScopeSet = self.scope.parse().map_err(|_| InvalidToken)?;
+        if self.sub == self.client_id {
+            let principal = Principal::Client(client.clone());
+            return Ok(Verified { principal, client, scopes, session: None, expires_at: self.exp });
+        }
+        let user: UserId = self.sub.parse().map_err(|_| InvalidToken)?;
+        let amr = self.amr.unwrap_or_default();
+        let session = Session {
+            mfa: amr.iter().any(|method| method == "mfa"),
+            acr: self.acr.unwrap_or_default(),
+            amr,
+            auth_time: self.auth_time.ok_or(InvalidToken)?,
+            client: client.clone(),
+            scopes: scopes.clone(),
+        };
+        Ok(Verified { principal: Principal::User(user), client, scopes, session: Some(session), expires_at: self.exp })
+    }
+}

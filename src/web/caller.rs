@@ -1,0 +1,88 @@
+//! Who calls, by access token.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{header, request::Parts},
+};
+
+use super::ApiError;
+use crate::{
+    app::App,
+    model::{EntityRef, Fields, Json, Principal, ScopeSet},
+    pdp::{AccessRequest, ResourceInput, Subject},
+    tokens::Verified,
+};
+
+/// An authenticated caller whose principal may act at this moment.
+pub struct Caller(Arc<Verified>);
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let mut sent = parts.headers.get_all(header::AUTHORIZATION).iter();
+        let presented = sent.next().ok_or(ApiError::Unauthorized { presented: false })?;
+        let invalid = || ApiError::Unauthorized { presented: true };
+        if sent.next().is_some() {
+            return Err(invalid());
+        }
+        let (scheme, token) = presented.to_str().ok().and_then(|value| value.split_once(' ')).ok_or_else(invalid)?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(ApiError::Unauthorized { presented: false });
+        }
+        let verified = app.tokens.verify(token).map_err(|_| invalid())?;
+        // A token outlives what it stands for by minutes; its principal, and the client it was issued to, do not.
+        app.pdp.ensure(None).await?;
+        let client = Principal::Client(verified.client.clone());
+        if !app.pdp.standing(&client).await?.active() {
+            return Err(invalid());
+        }
+        if verified.principal != client && !app.pdp.standing(&verified.principal).await?.active() {
+            return Err(invalid());
+        }
+        Ok(Self(verified))
+    }
+}
+
+impl Caller {
+    /// The token, believed.
+    pub fn token(&self) -> &Verified {
+        &self.0
+    }
+
+    /// The principal.
+    pub fn principal(&self) -> &Principal {
+        &self.0.principal
+    }
+
+    /// Succeeds when the token was issued for the admin API.
+    pub fn require_admin_scope(&self) -> Result<(), ApiError> {
+        if self.0.scopes.contains(ScopeSet::ADMIN) { Ok(()) } else { Err(ApiError::InsufficientScope(ScopeSet::ADMIN)) }
+    }
+
+    /// Succeeds when the policies allow the call. For calls that only read.
+    pub async fn require(&self, app: &App, action: &str, resource: EntityRef) -> Result<(), ApiError> {
+        self.require_admin_scope()?;
+        let request = self.request(action, resource, true);
+        let (answer, _) = app.pdp.check(&request, None, false).await?;
+        if answer.allow { Ok(()) } else { Err(refusal(&request)) }
+    }
+
+    /// The question whether this caller may make a call of the admin API.
+    pub fn request(&self, action: &str, resource: EntityRef, held: bool) -> AccessRequest {
+        AccessRequest {
+            principal: Subject::plain(self.principal().entity()),
+            action: action.to_owned(),
+            resource: ResourceInput::plain(resource),
+            context: Fields::from([("held".to_owned(), Json::Bool(held))]),
+            session: self.0.session.clone(),
+        }
+    }
+}
+
+/// The answer to a caller whom the policies refuse.
+pub fn refusal(request: &AccessRequest) -> ApiError {
+    ApiError::Forbidden(format!("the policies do not allow you `{}` on {}", request.action, request.resource.entity))
+}

@@ -1,0 +1,19 @@
+//! HTTP plumbing that every face uses.
+
+mod address;
+mod caller;
+mod extract;
+mod page;
+mod problem;
+mod request_log;
+mod revised;
+
+pub use self::{
+    address::{ClientAddress, TokenLimit},
+    caller::Caller,
+    extract::{Body, Params, PathOf},
+    page::{Cursor, Page},
+    problem::{ApiError, FieldFault, Problem},
+    request_log::{RequestId, track},
+    revised::Revised,
+};

@@ -1,0 +1,268 @@
+//! Errors as `application/problem+json` (RFC 9457).
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{pdp, policy::{CompileError, GrantFault}, store};
+
+/// Whatever a REST call can fail with.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The request cannot be read.
+    #[error("{message}")]
+    BadRequest {
+        /// Machine-readable.
+        code: &'static str,
+        /// What to write instead.
+        message: String,
+    },
+    /// The request can be read and makes no sense.
+    #[error("some fields are not acceptable")]
+    Unprocessable(Vec<FieldFault>),
+    /// No token, or one that is not believed.
+    #[error("an access token is needed: send `Authorization: Bearer …`")]
+    Unauthorized {
+        /// Whether one was sent.
+        presented: bool,
+    },
+    /// The token was not issued for this.
+    #[error("the access token lacks the scope `{0}`")]
+    InsufficientScope(&'static str),
+    /// The policies say no.
+    #[error("{0}")]
+    Forbidden(String),
+    /// There is no such thing.
+    #[error("there is no {0}")]
+    NotFound(String),
+    /// The path exists, not for this method.
+    #[error("this path does not take that method")]
+    MethodNotAllowed,
+    /// Something in the way.
+    #[error("{message}")]
+    Conflict {
+        /// Machine-readable.
+        code: &'static str,
+        /// What is in the way.
+        message: String,
+    },
+    /// The body is over the limit.
+    #[error("the body is too large")]
+    TooLarge,
+    /// The body is not JSON.
+    #[error("the body must be JSON: send `Content-Type: application/json`")]
+    UnsupportedMediaType,
+    /// Too many requests.
+    #[error("too many requests")]
+    TooMany {
+        /// Seconds to wait.
+        retry_after: u64,
+    },
+    /// Not now.
+    #[error("{message}")]
+    Unavailable {
+        /// Machine-readable.
+        code: &'static str,
+        /// What is missing.
+        message: &'static str,
+        /// For the log.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// Our fault.
+    #[error("something went wrong here")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// One field that is not acceptable.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+pub struct FieldFault {
+    /// Where: `action`, `grants[3].condition`, `files`.
+    pub field: String,
+    /// Machine-readable.
+    pub code: String,
+    /// What is wrong and what to write instead.
+    pub message: String,
+    /// For Cedar text: the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// For Cedar text: the line, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// For Cedar text: the column, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
+    /// Grants that would break.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<String>,
+}
+
+/// The body of an error.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// `urn:deodar:error:<code>`.
+    #[serde(rename = "type")]
+    pub ty: String,
+    /// The kind of error in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// Machine-readable.
+    pub code: String,
+    /// What happened this time, for people.
+    pub detail: String,
+    /// Finds the log line.
+    pub request_id: String,
+    /// For a 422: each field.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldFault>,
+    /// In `deodar dev` only: what happened inside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub debug: Option<String>,
+}
+
+impl FieldFault {
+    /// A fault of one field.
+    pub fn new(field: impl Into<String>, code: &str, message: impl Into<String>) -> Self {
+        Self { field: field.into(), code: code.to_owned(), message: message.into(), ..Self::default() }
+    }
+}
+
+impl ApiError {
+    /// One faulty field.
+    pub fn field(field: &str, code: &str, message: impl Into<String>) -> Self {
+        Self::Unprocessable(vec![FieldFault::new(field, code, message)])
+    }
+
+    /// Status, code and title.
+    pub fn parts(&self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::BadRequest { code, .. } => (StatusCode::BAD_REQUEST, code, "Bad request"),
+            Self::Unprocessable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_fields", "Invalid fields"),
+            Self::Unauthorized { .. } => (StatusCode::UNAUTHORIZED, "unauthorized", "Not authenticated"),
+            Self::InsufficientScope(_) => (StatusCode::FORBIDDEN, "insufficient_scope", "Insufficient scope"),
+            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
+            Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found", "Not found"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed"),
+            Self::Conflict { code, .. } => (StatusCode::CONFLICT, code, "Conflict"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Too large"),
+            Self::UnsupportedMediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type")
+            }
+            Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests"),
+            Self::Unavailable { code, .. } => (StatusCode::SERVICE_UNAVAILABLE, code, "Not available"),
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+        }
+    }
+
+    /// The body.
+    pub fn problem(&self, request_id: &str, verbose: bool) -> Problem {
+        let (status, code, title) = self.parts();
+        Problem {
+            ty: format!("urn:deodar:error:{code}"),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            code: code.to_owned(),
+            detail: self.to_string(),
+            request_id: request_id.to_owned(),
+            errors: if let Self::Unprocessable(faults) = self { faults.clone() } else { Vec::new() },
+            debug: verbose.then(|| causes(self)).filter(|text| !text.is_empty()),
+        }
+    }
+}
+
+/// Everything beneath an error, outermost first.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let chain = std::iter::successors(error.source(), |inner| inner.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// An error travels to the one layer that writes its body, logs it and knows the request's id.
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.parts().0.into_response();
+        let headers = response.headers_mut();
+        match &self {
+            Self::Unauthorized { presented } => {
+                let challenge = if *presented { "Bearer error=\"invalid_token\"" } else { "Bearer" };
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            }
+            Self::InsufficientScope(scope) => {
+                let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
+                headers.extend(HeaderValue::try_from(challenge).ok().map(|value| (header::WWW_AUTHENTICATE, value)));
+            }
+            Self::TooMany { retry_after } => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));
+            }
+            Self::Unavailable { .. } => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        response.extensions_mut().insert(std::sync::Arc::new(self));
+        response
+    }
+}
+
+impl From<store::Error> for ApiError {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Unavailable(_) => Self::Unavailable {
+                code: "database_unavailable",
+                message: "the database cannot be reached",
+                source: Some(Box::new(error)),
+            },
+            store::Error::Refused(_) | store::Error::Unreadable(_) | store::Error::Migrate(_) => {
+                Self::Internal(Box::new(error))
+            }
+        }
+    }
+}
+
+impl From<pdp::Error> for ApiError {
+    fn from(error: pdp::Error) -> Self {
+        let unavailable = |code, message, source| Self::Unavailable { code, message, source };
+        match error {
+            pdp::Error::Unknown { field, unknown } => {
+                let code = if field == "action" { "unknown_action" } else { "unknown_type" };
+                Self::field(field, code, unknown.to_string())
+            }
+            pdp::Error::NotApplicable { field, message } => Self::field(field, "action_not_applicable", message),
+            pdp::Error::Mistyped(fault) => Self::BadRequest { code: "mistyped", message: fault.to_string() },
+            pdp::Error::RevisionUnavailable(_) => {
+                unavailable("revision_unavailable", "this node has not seen that revision yet", Some(Box::new(error)))
+            }
+            pdp::Error::Stale => unavailable("stale", "this node cannot tell whether it is up to date", None),
+            pdp::Error::Store(error) => error.into(),
+            pdp::Error::Bundle(_) | pdp::Error::NoBundle => {
+                unavailable("bundle_unavailable", "the active bundle cannot be used here", Some(Box::new(error)))
+            }
+            pdp::Error::LastAdministrator => Self::Conflict {
+                code: "last_administrator",
+                message: "no active administrator would be left who can administer the server".to_owned(),
+            },
+            pdp::Error::BrokenOff => Self::Internal(Box::new(error)),
+        }
+    }
+}
+
+impl From<CompileError> for ApiError {
+    fn from(error: CompileError) -> Self {
+        let faults = error.diagnostics.into_iter().map(|d| FieldFault {
+            file: Some(d.file),
+            line: Some(d.line),
+            column: Some(d.column),
+            ..FieldFault::new("files", "invalid_cedar", d.message)
+        });
+        Self::Unprocessable(faults.collect())
+    }
+}
+
+impl From<GrantFault> for FieldFault {
+    fn from(fault: GrantFault) -> Self {
+        Self::new(fault.field, fault.code, fault.message)
+    }
+}

@@ -1,0 +1,103 @@
+//! The outermost layer: request ids, deadlines, error bodies, one log line, metrics.
+
+use std::{
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Json,
+    extract::{MatchedPath, Request, State},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+use super::{ApiError, problem::causes};
+use crate::{app::App, telemetry};
+
+/// The id of a request, in its answer and in the log.
+#[derive(Clone, Debug)]
+pub struct RequestId(pub HeaderValue);
+
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Random for each process, so that the ids of nodes do not meet.
+static NODE: LazyLock<u64> = LazyLock::new(|| crate::crypto::random().map_or(0, u64::from_be_bytes));
+static COUNT: AtomicU64 = AtomicU64::new(0);
+/// Calls that validate or write much.
+const LONG: Duration = Duration::from_secs(30);
+
+impl RequestId {
+    /// What the caller sent, if it is short and harmless; else a fresh one.
+    fn of(request: &Request) -> Self {
+        let harmless = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
+        let sent = request.headers().get(&REQUEST_ID);
+        let usable = sent.filter(|v| (1..=128).contains(&v.len()) && v.as_bytes().iter().all(harmless));
+        Self(usable.cloned().unwrap_or_else(|| {
+            let fresh = format!("{:016x}-{:x}", *NODE, COUNT.fetch_add(1, Ordering::Relaxed));
+            HeaderValue::try_from(fresh).unwrap_or(HeaderValue::from_static("-"))
+        }))
+    }
+
+    fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or("-")
+    }
+}
+
+/// See the module.
+pub async fn track(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = RequestId::of(&request);
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+    let deadline = if route.starts_with("/api/v1/admin") { LONG } else { app.config.request_timeout };
+    request.extensions_mut().insert(id.clone());
+    let late = |_| {
+        let message = "this took too long here";
+        ApiError::Unavailable { code: "timeout", message, source: None }.into_response()
+    };
+    let mut response = tokio::time::timeout(deadline, next.run(request)).await.unwrap_or_else(late);
+    if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
+        let problem = error.problem(id.as_str(), app.verbose);
+        let (mut parts, _) = response.into_parts();
+        parts.headers.remove(header::CONTENT_LENGTH);
+        parts.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let mut body = Json(problem).into_response();
+        body.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        body.headers_mut().extend(std::mem::take(&mut parts.headers));
+        *body.status_mut() = parts.status;
+        response = body;
+        log_error(&error, &id, &method, route);
+    }
+    log(&id, &method, route, response.status(), started.elapsed());
+    response.headers_mut().insert(REQUEST_ID.clone(), id.0);
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn log_error(error: &ApiError, id: &RequestId, method: &Method, route: &str) {
+    let (status, code, _) = error.parts();
+    let (request_id, source) = (id.as_str(), causes(error));
+    if status.is_server_error() {
+        tracing::error!(request_id, %method, route, code, source, "{error}");
+    } else {
+        tracing::debug!(request_id, %method, route, code, source, "{error}");
+    }
+}
+
+/// A check that went well is logged at `debug` only: at tens of thousands a second its line costs as much as it.
+fn log(id: &RequestId, method: &Method, route: &str, status: StatusCode, took: Duration) {
+    let (request_id, status, ms) = (id.as_str(), status.as_u16(), took.as_secs_f64() * 1000.0);
+    let labels = [("route", route.to_owned()), ("status", status.to_string())];
+    metrics::histogram!(telemetry::REQUEST_SECONDS, &labels).record(took.as_secs_f64());
+    let frequent = route.starts_with("/authz/") || route.starts_with("/health/");
+    if frequent && status < 400 {
+        tracing::debug!(target: "deodar::access", request_id, %method, route, status, ms);
+    } else {
+        tracing::info!(target: "deodar::access", request_id, %method, route, status, ms);
+    }
+}
