@@ -16,12 +16,17 @@
 //! | 9 | [`routes`]: every route and layer |
 //! | 10 | [`cli`]: the commands |
 
+pub mod admin;
 pub mod app;
+pub mod authz;
 pub mod config;
 pub mod crypto;
 pub mod model;
+pub mod oauth;
+pub mod ops;
 pub mod pdp;
 pub mod policy;
+pub mod routes;
 pub mod store;
 pub mod telemetry;
 pub mod tokens;

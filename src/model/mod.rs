@@ -9,6 +9,7 @@ mod json;
 mod principal;
 mod revision;
 mod role;
+mod role_graph;
 mod scopes;
 mod secret;
 
@@ -21,5 +22,6 @@ pub use json::{Fields, Json, fields as json_fields};
 pub use principal::{Assignment, Principal, PrincipalKind};
 pub use revision::Revision;
 pub use role::{InvalidRoleName, RoleName};
+pub use role_graph::{BadGraph, check_roles};
 pub use scopes::{InvalidScope, ScopeSet};
 pub use secret::Secret;

@@ -10,7 +10,7 @@ mod revised;
 
 pub use self::{
     address::{ClientAddress, TokenLimit},
-    caller::Caller,
+    caller::{Caller, refusal},
     extract::{Body, Params, PathOf},
     page::{Cursor, Page},
     problem::{ApiError, FieldFault, Problem},

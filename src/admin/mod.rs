@@ -1,0 +1,41 @@
+//! Face: JSON for administrators, `/api/v1/admin`. One file for each resource.
+//!
+//! Every call is a Cedar action of `schema/deodar.cedarschema`, judged by `policies/admin.cedar` and by grants.
+
+mod assignments;
+mod authority;
+mod bundles;
+mod clients;
+mod grants;
+mod roles;
+
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::app::App;
+
+/// Every route of this face.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(roles::list, roles::create))
+        .routes(routes!(roles::get, roles::update, roles::delete))
+        .routes(routes!(roles::inherit, roles::disinherit))
+        .routes(routes!(roles::effective))
+        .routes(routes!(grants::list, grants::create))
+        .routes(routes!(grants::get, grants::delete))
+        .routes(routes!(grants::batch))
+        .routes(routes!(assignments::list_of_user))
+        .routes(routes!(assignments::assign_to_user, assignments::unassign_from_user))
+        .routes(routes!(assignments::list_of_client))
+        .routes(routes!(assignments::assign_to_client, assignments::unassign_from_client))
+        .routes(routes!(clients::list, clients::create))
+        .routes(routes!(clients::get, clients::update, clients::delete))
+        .routes(routes!(clients::rotate_secret))
+        .routes(routes!(bundles::list, bundles::create))
+        .routes(routes!(bundles::get))
+        .routes(routes!(bundles::activate))
+}
+
+/// The one server, as the resource of calls that are about no single thing.
+fn server() -> crate::model::EntityRef {
+    crate::model::EntityRef::new("Deodar::Server", "deodar")
+}

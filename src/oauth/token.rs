@@ -1,0 +1,57 @@
+//! The token endpoint (RFC 6749 §3.2).
+
+use axum::{Json, extract::State, http::HeaderMap, response::IntoResponse};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    client_auth, client_credentials,
+    error::{OAuthError, OAuthErrorBody, no_store},
+    form::Form,
+};
+use crate::app::App;
+
+/// A request for a token, as a form.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "describes the form in the OpenAPI document; `Form` reads it")]
+pub struct TokenRequest {
+    /// `client_credentials`.
+    grant_type: String,
+    /// Scopes, separated by spaces; all that the client may have when left out.
+    scope: Option<String>,
+    /// When not authenticating by HTTP Basic.
+    client_id: Option<String>,
+    /// When not authenticating by HTTP Basic.
+    client_secret: Option<String>,
+}
+
+/// RFC 6749 §5.1.
+#[derive(Serialize, ToSchema)]
+pub struct TokenResponse {
+    access_token: String,
+    /// `Bearer`.
+    token_type: &'static str,
+    /// Seconds.
+    expires_in: u64,
+    scope: String,
+}
+
+/// Get an access token.
+#[utoipa::path(post, path = "/oauth/token", tag = "oauth", security(("basic" = [])),
+    request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"), responses(
+    (status = 200, body = TokenResponse), (status = "default", body = OAuthErrorBody)))]
+pub async fn token(
+    State(app): State<App>,
+    headers: HeaderMap,
+    form: Form,
+) -> Result<impl IntoResponse, OAuthError> {
+    let grant_type = form.get("grant_type").ok_or_else(|| OAuthError::InvalidRequest("`grant_type` is missing".into()))?;
+    let client = client_auth::authenticate(&app, &headers, &form).await?;
+    let issued = match grant_type {
+        "client_credentials" => client_credentials::grant(&app, &client, &form)?,
+        _ => return Err(OAuthError::UnsupportedGrantType),
+    };
+    let scope = issued.scope.to_string();
+    let body = TokenResponse { access_token: issued.token, token_type: "Bearer", expires_in: issued.expires_in, scope };
+    Ok((no_store(), Json(body)))
+}

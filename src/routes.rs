@@ -1,0 +1,97 @@
+//! Every route and every layer, on one page.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderValue, header},
+    middleware,
+    response::{IntoResponse, Response},
+};
+use tower_governor::{GovernorError, GovernorLayer, governor::GovernorConfigBuilder};
+use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
+use utoipa::{
+    OpenApi,
+    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::{
+    admin,
+    app::App,
+    authz, oauth, ops,
+    web::{self, ApiError, TokenLimit},
+};
+
+/// The document's frame; its paths come from the routes.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Deodar", description = "OpenID Connect provider and Cedar policy decision point"),
+    security(("bearer" = []))
+)]
+struct Document;
+
+/// The routes with their description.
+pub fn api(app: &App) -> OpenApiRouter<App> {
+    let mut document = Document::openapi();
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    components.add_security_scheme("basic", SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)));
+    OpenApiRouter::with_openapi(document)
+        .merge(authz::routes())
+        .merge(admin::routes())
+        .merge(limited(app, oauth::token_route()))
+        .merge(oauth::routes())
+        .merge(ops::routes())
+}
+
+/// The whole server.
+pub fn router(app: &App) -> Router {
+    let (router, document) = api(app).split_for_parts();
+    let docs = SwaggerUi::new("/docs").url("/openapi.json", document);
+    // The pages of the API reference load scripts and styles from here only; the bundle needs inline styles.
+    let policy = "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; \
+                  img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'";
+    let docs = Router::new().merge(docs).layer(SetResponseHeaderLayer::if_not_present(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(policy),
+    ));
+    router
+        .merge(docs)
+        .fallback(async || ApiError::NotFound("such path".to_owned()))
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .layer(CatchPanicLayer::custom(broke_off))
+        .layer(DefaultBodyLimit::max(app.config.body_limit))
+        .layer(middleware::from_fn_with_state(app.clone(), web::track))
+        .with_state(app.clone())
+}
+
+/// Limits requests by the client's address, on this node.
+fn limited(app: &App, router: OpenApiRouter<App>) -> OpenApiRouter<App> {
+    if app.config.token_rate == 0 {
+        return router;
+    }
+    let config = GovernorConfigBuilder::default()
+        .period(Duration::from_secs(1) / app.config.token_rate)
+        .burst_size(app.config.token_burst)
+        .key_extractor(TokenLimit { trusted: app.config.trusted_proxies.clone() })
+        .finish();
+    match config {
+        Some(config) => router.layer(GovernorLayer::new(Arc::new(config)).error_handler(|error| match error {
+            GovernorError::TooManyRequests { wait_time, .. } => {
+                ApiError::TooMany { retry_after: wait_time.max(1) }.into_response()
+            }
+            GovernorError::UnableToExtractKey | GovernorError::Other { .. } => {
+                ApiError::Internal("the peer has no address".into()).into_response()
+            }
+        })),
+        None => router,
+    }
+}
+
+fn broke_off(panic: Box<dyn std::any::Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    ApiError::Internal(format!("panic: {}", text.unwrap_or("?")).into()).into_response()
+}
