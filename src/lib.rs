@@ -19,8 +19,10 @@
 pub mod admin;
 pub mod app;
 pub mod authz;
+pub mod cli;
 pub mod config;
 pub mod crypto;
+pub mod dev;
 pub mod model;
 pub mod oauth;
 pub mod ops;

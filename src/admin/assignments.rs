@@ -169,7 +169,11 @@ async fn assign(
     }
     store::roles::find(write.conn(), &role).await?.ok_or_else(|| missing(&role))?;
     if body.expires_at.is_some_and(|end| end <= app.clock.now()) {
-        return Err(ApiError::field("expires_at", "in_the_past", "this time has passed: give a later one or leave it out"));
+        return Err(ApiError::field(
+            "expires_at",
+            "in_the_past",
+            "this time has passed: give a later one or leave it out",
+        ));
     }
     if store::assignments::put(write.conn(), &principal, &role, body.expires_at).await? {
         write.changed(Change::Principal(principal));

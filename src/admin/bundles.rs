@@ -142,7 +142,9 @@ fn act(action: &'static str) -> Act<'static> {
 fn read(fields: Fields) -> Result<Files, ApiError> {
     let read = fields.into_iter().map(|(path, text)| match text.as_str() {
         Some(text) if !text.contains('\0') && !path.contains('\0') => Ok((path, text.to_owned())),
-        _ => Err(ApiError::field("files", "invalid_file", format!("`{}` must be text without NUL", path.escape_debug()))),
+        _ => {
+            Err(ApiError::field("files", "invalid_file", format!("`{}` must be text without NUL", path.escape_debug())))
+        }
     });
     read.collect()
 }

@@ -161,10 +161,10 @@ pub async fn update(
     let id = existing(&id)?;
     let scope = body.scope.as_deref().map(read_scope).transpose()?;
     let asked = scope.clone().unwrap_or_default();
-    let acts = [act("Deodar::updateClient", &id), Act { gives: Gives::Scopes(&asked), ..act("Deodar::updateClient", &id) }];
+    let acts =
+        [act("Deodar::updateClient", &id), Act { gives: Gives::Scopes(&asked), ..act("Deodar::updateClient", &id) }];
     let mut write = authority::begin(&app, &caller, &acts).await?;
-    let mut client =
-        store::clients::find(write.conn(), &id).await?.ok_or_else(|| missing(id.as_str()))?;
+    let mut client = store::clients::find(write.conn(), &id).await?.ok_or_else(|| missing(id.as_str()))?;
     let was_active = client.active;
     client.name = body.client_name.unwrap_or(client.name);
     client.redirect_uris = body.redirect_uris.unwrap_or(client.redirect_uris);
@@ -272,7 +272,8 @@ fn validate(client: &Client) -> Result<(), ApiError> {
 /// RFC 9700 §2.6, RFC 8252 §7: `https`, or `http` on a loopback address for native clients; compared by string.
 fn check_redirect_uri(uri: &str) -> Result<(), &'static str> {
     let plain = uri.len() <= 2048 && uri.bytes().all(|b| (0x21..=0x7e).contains(&b) && b != b'*' && b != b'\\');
-    let url = url::Url::parse(uri).ok().filter(|_| plain).ok_or("not an absolute URI of at most 2048 ASCII characters")?;
+    let url =
+        url::Url::parse(uri).ok().filter(|_| plain).ok_or("not an absolute URI of at most 2048 ASCII characters")?;
     let loopback = matches!(url.host_str(), Some("127.0.0.1" | "[::1]"));
     match url.scheme() {
         "https" if url.has_host() => {}
@@ -295,7 +296,8 @@ fn check_redirect_uri(uri: &str) -> Result<(), &'static str> {
 }
 
 fn read_scope(text: &str) -> Result<ScopeSet, ApiError> {
-    text.parse().map_err(|error: crate::model::InvalidScope| ApiError::field("scope", "invalid_scope", error.to_string()))
+    text.parse()
+        .map_err(|error: crate::model::InvalidScope| ApiError::field("scope", "invalid_scope", error.to_string()))
 }
 
 fn fresh_secret() -> Result<Opaque, ApiError> {

@@ -303,11 +303,7 @@ fn require_known_roles(write: &mut Write, grants: &[NewGrant]) -> Result<(), Api
 }
 
 /// Checks grants against the active schema, each shape once.
-async fn validate(
-    write: &mut Write,
-    grants: &[NewGrant],
-    at: impl Fn(usize, &str) -> String,
-) -> Result<(), ApiError> {
+async fn validate(write: &mut Write, grants: &[NewGrant], at: impl Fn(usize, &str) -> String) -> Result<(), ApiError> {
     let bundle = std::sync::Arc::clone(&write.base().bundle);
     let grants = grants.to_vec();
     let check = move || {

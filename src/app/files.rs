@@ -56,10 +56,7 @@ impl Directories {
 
 /// What a server starts with that was given no files: its own schema, and its own policies.
 pub fn built_in() -> Files {
-    let own = [
-        (OWN_SCHEMA_PATH, OWN_SCHEMA),
-        ("policies/admin.cedar", include_str!("../../policies/admin.cedar")),
-    ];
+    let own = [(OWN_SCHEMA_PATH, OWN_SCHEMA), ("policies/admin.cedar", include_str!("../../policies/admin.cedar"))];
     own.into_iter().map(|(path, text)| (path.to_owned(), text.to_owned())).collect()
 }
 

@@ -92,8 +92,7 @@ impl App {
         let keys = Keys::load(&pool, &sealer).await?;
         let pdp = Arc::new(Pdp::load(pool.clone(), options.clock.clone(), settings).await?);
         let issuer = config.issuer.as_str().to_owned();
-        let tokens =
-            Tokens::new(issuer, config.access_token_lifetime, options.clock.clone(), keys, config.token_cache);
+        let tokens = Tokens::new(issuer, config.access_token_lifetime, options.clock.clone(), keys, config.token_cache);
         let app = Self(Arc::new(Inner {
             verbose: options.verbose,
             clock: options.clock,

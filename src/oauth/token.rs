@@ -40,12 +40,9 @@ pub struct TokenResponse {
 #[utoipa::path(post, path = "/oauth/token", tag = "oauth", security(("basic" = [])),
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"), responses(
     (status = 200, body = TokenResponse), (status = "default", body = OAuthErrorBody)))]
-pub async fn token(
-    State(app): State<App>,
-    headers: HeaderMap,
-    form: Form,
-) -> Result<impl IntoResponse, OAuthError> {
-    let grant_type = form.get("grant_type").ok_or_else(|| OAuthError::InvalidRequest("`grant_type` is missing".into()))?;
+pub async fn token(State(app): State<App>, headers: HeaderMap, form: Form) -> Result<impl IntoResponse, OAuthError> {
+    let grant_type =
+        form.get("grant_type").ok_or_else(|| OAuthError::InvalidRequest("`grant_type` is missing".into()))?;
     let client = client_auth::authenticate(&app, &headers, &form).await?;
     let issued = match grant_type {
         "client_credentials" => client_credentials::grant(&app, &client, &form)?,

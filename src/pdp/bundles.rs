@@ -79,15 +79,24 @@ pub enum Adopted {
     Refused(Vec<BrokenGrants>),
 }
 
-/// Stores files that the database has never seen as a new version and makes it the active one. Files it has seen
-/// change nothing, so that a restart does not undo a roll-back.
+/// Takes files that a server was started with: what the database has never seen becomes a new version and the active
+/// one; what it has seen changes nothing, so that a restart does not undo a roll-back.
 pub async fn adopt(pool: &store::Pool, files: Files) -> Result<Adopted, Error> {
+    take(pool, files, false).await
+}
+
+/// Takes files that are being edited: they become active even if they were stored before.
+pub async fn adopt_edited(pool: &store::Pool, files: Files) -> Result<Adopted, Error> {
+    take(pool, files, true).await
+}
+
+async fn take(pool: &store::Pool, files: Files, even_known: bool) -> Result<Adopted, Error> {
     let bundle = compile(0, files.clone()).await??;
     let mut tx = pool.begin().await.map_err(store::Error::from)?;
     store::revision::lock(&mut tx).await?;
     let (_, active) = store::revision::get(&mut *tx).await?;
     let (number, new) = store::bundles::insert(&mut tx, &files, digest(&files)).await?;
-    if !new && active.is_some() {
+    if active == Some(number) || (!new && !even_known && active.is_some()) {
         return Ok(Adopted::Known(number));
     }
     let broken = broken_grants(&mut tx, &bundle).await?;

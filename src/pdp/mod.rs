@@ -25,7 +25,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, watch};
 
 pub use self::{
-    bundles::{Adopted, BrokenGrants, adopt, broken_grants, digest, source},
+    bundles::{Adopted, BrokenGrants, adopt, adopt_edited, broken_grants, digest, source},
     check::{Answer, BatchAnswer},
     compile::{compile, off_runtime},
     principals::Standing,
@@ -94,6 +94,18 @@ pub struct Settings {
     pub poll_interval: Duration,
     /// Most principals kept in memory.
     pub principals: u64,
+}
+
+impl Default for Settings {
+    /// What the configuration's defaults are.
+    fn default() -> Self {
+        Self {
+            staleness_bound: Duration::from_secs(5),
+            revision_wait: Duration::from_secs(1),
+            poll_interval: Duration::from_millis(250),
+            principals: 200_000,
+        }
+    }
 }
 
 /// See the module.

@@ -5,6 +5,7 @@
 
 mod bundle;
 mod core;
+mod decision_tests;
 mod diagnostic;
 mod evaluate;
 mod explain;
@@ -24,6 +25,7 @@ pub use cedar_policy::Context;
 pub use self::{
     bundle::{Bundle, Files, OWN_SCHEMA, OWN_SCHEMA_PATH, compile},
     core::{BadAttribute, FlatEntity},
+    decision_tests::{CaseResult, run_tests},
     diagnostic::{CompileError, Diagnostic, Severity},
     evaluate::{PolicyError, Question, Verdict},
     explain::{Nearest, Reason},

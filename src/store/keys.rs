@@ -16,10 +16,8 @@ pub struct KeyRow {
 
 /// Every key, oldest first.
 pub async fn list(db: impl PgExecutor<'_>) -> Result<Vec<KeyRow>, Error> {
-    let rows = sqlx::query_as!(
-        KeyRow,
-        "SELECT kid, private_sealed, public_key FROM signing_keys ORDER BY created_at, kid"
-    );
+    let rows =
+        sqlx::query_as!(KeyRow, "SELECT kid, private_sealed, public_key FROM signing_keys ORDER BY created_at, kid");
     Ok(rows.fetch_all(db).await?)
 }
 

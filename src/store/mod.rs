@@ -81,6 +81,17 @@ pub async fn migrate(url: &str) -> Result<(), Error> {
     Ok(conn.close().await?)
 }
 
+/// Makes a database unless it exists. `name` is a plain identifier.
+pub async fn create_database(url: &str, name: &str) -> Result<(), Error> {
+    let mut conn = PgConnection::connect(url).await?;
+    let exists =
+        sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1) AS "exists!""#, name);
+    if !exists.fetch_one(&mut conn).await? {
+        sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE \"{name}\""))).execute(&mut conn).await?;
+    }
+    Ok(conn.close().await?)
+}
+
 /// Begins a transaction that sees the database as of one instant and writes nothing.
 pub async fn read_only(pool: &PgPool) -> Result<Tx<'static>, Error> {
     Ok(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)

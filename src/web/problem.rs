@@ -7,7 +7,11 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{pdp, policy::{CompileError, GrantFault}, store};
+use crate::{
+    pdp,
+    policy::{CompileError, GrantFault},
+    store,
+};
 
 /// Whatever a REST call can fail with.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,252 @@
+//! Demo data: the example application's roles, grants, people and clients. Seeded once.
+
+use serde::Serialize;
+
+use super::secrets::Secrets;
+use crate::{
+    app::App,
+    crypto::{CryptoError, digest, hash_password},
+    model::{
+        AuthMethod, Client, ClientId, Effect, GrantId, GrantType, NewGrant, Principal, ResourceScope, RoleName, Secret,
+        UserId,
+    },
+    pdp,
+    policy::{GrantSource, faults},
+    store::{self, revision::Change},
+};
+
+/// `dev.json`.
+#[derive(Serialize)]
+pub struct Dev {
+    /// Where the server is.
+    pub issuer: String,
+    admin: Login,
+    admin_client: DevClient,
+    demo_client: DevClient,
+    users: Vec<DevUser>,
+    database_url: String,
+}
+
+#[derive(Serialize)]
+struct Login {
+    username: &'static str,
+    password: String,
+}
+
+#[derive(Serialize)]
+struct DevClient {
+    client_id: &'static str,
+    client_secret: String,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    redirect_uris: &'static [&'static str],
+}
+
+#[derive(Serialize)]
+struct DevUser {
+    username: &'static str,
+    password: String,
+    id: UserId,
+    roles: Vec<&'static str>,
+}
+
+/// The demo data cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The decision point.
+    #[error(transparent)]
+    Pdp(#[from] pdp::Error),
+    /// Hashing.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    /// A constant of this file is wrong.
+    #[error("the demo data are wrong")]
+    Wrong,
+}
+
+const ADMIN_CLIENT: &str = "dev-admin";
+const DEMO_CLIENT: &str = "dev-demo";
+const REDIRECT_URIS: [&str; 2] = ["http://127.0.0.1/callback", "http://[::1]/callback"];
+const ROLES: [(&str, &str, &[&str]); 3] = [
+    ("viewer", "Reads what is in the team's folder", &[]),
+    ("editor", "Reads and changes what is in the team's folder", &["viewer"]),
+    ("auditor", "Looks at everything in the admin API", &[]),
+];
+/// Role, action, folder.
+const GRANTS: [(&str, &str, &str); 3] = [("viewer", "read", "7"), ("editor", "write", "7"), ("editor", "share", "7")];
+const USERS: [(&str, &[&str]); 4] = [("admin", &["admin"]), ("ana", &["editor"]), ("ben", &["viewer"]), ("cleo", &[])];
+
+/// Writes the demo data into a database that has none, and tells what is in it.
+pub async fn seed(app: &App, secrets: &Secrets, database_url: String) -> Result<Dev, DemoError> {
+    if store::users::find_id(&app.pool, "admin").await?.is_none() {
+        write(app, secrets).await?;
+    }
+    let mut users = Vec::new();
+    for (username, roles) in USERS {
+        if let Some(id) = store::users::find_id(&app.pool, username).await? {
+            users.push(DevUser {
+                username,
+                password: password(secrets, username).to_owned(),
+                id,
+                roles: roles.to_vec(),
+            });
+        }
+    }
+    Ok(Dev {
+        issuer: app.config.issuer.as_str().to_owned(),
+        admin: Login { username: "admin", password: secrets.admin_password.clone() },
+        admin_client: DevClient {
+            client_id: ADMIN_CLIENT,
+            client_secret: secrets.admin_client.clone(),
+            redirect_uris: &[],
+        },
+        demo_client: DevClient {
+            client_id: DEMO_CLIENT,
+            client_secret: secrets.demo_client.clone(),
+            redirect_uris: &REDIRECT_URIS,
+        },
+        users,
+        database_url,
+    })
+}
+
+async fn write(app: &App, secrets: &Secrets) -> Result<(), DemoError> {
+    let mut people = Vec::new();
+    for (username, roles) in USERS {
+        let plain = Secret::new(password(secrets, username).to_owned());
+        people.push((username, roles, pdp::off_runtime(move || hash_password(&plain)).await??));
+    }
+    let mut write = app.pdp.write().await?;
+    for (name, description, _) in ROLES {
+        if store::roles::insert(write.conn(), &role(name)?, description).await? {
+            write.changed(Change::Role(role(name)?));
+        }
+    }
+    for (name, _, inherits) in ROLES {
+        for other in inherits {
+            store::roles::insert_inherits(write.conn(), &role(name)?, &role(other)?).await?;
+        }
+    }
+    let bundle = std::sync::Arc::clone(&write.base().bundle);
+    let grants = GRANTS.into_iter().map(|(name, action, folder)| Ok((GrantId::new(), grant(name, action, folder)?)));
+    let grants: Vec<(GrantId, NewGrant)> = grants.collect::<Result<_, DemoError>>()?;
+    // The watched schema may be somebody's own, which knows nothing of folders.
+    let known = |(_, grant): &(GrantId, NewGrant)| faults(&bundle.vocabulary, source(grant)).is_empty();
+    let grants: Vec<(GrantId, NewGrant)> = grants.into_iter().filter(known).collect();
+    store::grants::insert(write.conn(), &grants).await?;
+    for (id, grant) in grants {
+        write.changed(Change::Grant(grant.role, id));
+    }
+    for (username, roles, hash) in people {
+        let id = UserId::new();
+        store::users::insert(write.conn(), id, username, &hash).await?;
+        for name in roles {
+            store::assignments::put(write.conn(), &Principal::User(id), &role(name)?, None).await?;
+        }
+        write.changed(Change::Principal(Principal::User(id)));
+    }
+    for (client, secret) in [(admin_client()?, &secrets.admin_client), (demo_client()?, &secrets.demo_client)] {
+        store::clients::insert(write.conn(), &client, Some(digest(secret.as_bytes()))).await?;
+        let principal = Principal::Client(client.id);
+        if principal.id() == ADMIN_CLIENT {
+            store::assignments::put(write.conn(), &principal, &RoleName::admin(), None).await?;
+        }
+        write.changed(Change::Principal(principal));
+    }
+    write.commit().await?;
+    Ok(())
+}
+
+fn admin_client() -> Result<Client, DemoError> {
+    client(ADMIN_CLIENT, "Administration from scripts", vec![GrantType::ClientCredentials], "admin authz:check", &[])
+}
+
+fn demo_client() -> Result<Client, DemoError> {
+    let all =
+        vec![GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials, GrantType::Password];
+    let scope = "openid profile email offline_access authz:check";
+    client(DEMO_CLIENT, "Demo application", all, scope, &REDIRECT_URIS)
+}
+
+fn client(
+    id: &str,
+    name: &str,
+    grant_types: Vec<GrantType>,
+    scope: &str,
+    redirect_uris: &[&str],
+) -> Result<Client, DemoError> {
+    Ok(Client {
+        id: id.parse::<ClientId>().map_err(|_| DemoError::Wrong)?,
+        name: name.to_owned(),
+        redirect_uris: redirect_uris.iter().map(|uri| (*uri).to_owned()).collect(),
+        grant_types,
+        scope: scope.parse().map_err(|_| DemoError::Wrong)?,
+        auth_method: AuthMethod::ClientSecretBasic,
+        active: true,
+        created_at: time::OffsetDateTime::UNIX_EPOCH,
+    })
+}
+
+fn grant(name: &str, action: &str, folder: &str) -> Result<NewGrant, DemoError> {
+    Ok(NewGrant {
+        role: role(name)?,
+        effect: Effect::Permit,
+        action: action.to_owned(),
+        resource: ResourceScope { ty: "Folder".to_owned(), id: Some(folder.to_owned()) },
+        condition: None,
+        description: "demo".to_owned(),
+    })
+}
+
+fn source(grant: &NewGrant) -> GrantSource<'_> {
+    GrantSource {
+        id: GrantId::new(),
+        role: grant.role.as_str(),
+        effect: grant.effect,
+        action: &grant.action,
+        ty: &grant.resource.ty,
+        resource_id: grant.resource.id.as_deref(),
+        condition: None,
+    }
+}
+
+fn role(name: &str) -> Result<RoleName, DemoError> {
+    name.parse().map_err(|_| DemoError::Wrong)
+}
+
+fn password<'a>(secrets: &'a Secrets, username: &str) -> &'a str {
+    if username == "admin" { &secrets.admin_password } else { &secrets.user_password }
+}
+
+impl Dev {
+    /// What is printed when the server is up.
+    pub fn welcome(&self, file: &std::path::Path) -> String {
+        let user = |name: &str| {
+            self.users.iter().find(|user| user.username == name).map_or(String::new(), |u| u.id.to_string())
+        };
+        let Self { issuer, admin_client, .. } = self;
+        let DevClient { client_id, client_secret, .. } = admin_client;
+        let check = |user: &str, action: &str| {
+            format!(
+                "curl -s {issuer}/authz/check -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' -d '\
+                 {{\"principal\":{{\"type\":\"User\",\"id\":\"{user}\"}},\"action\":\"{action}\",\
+                 \"resource\":{{\"type\":\"Document\",\"id\":\"42\",\"parents\":[{{\"type\":\"Folder\",\"id\":\"7\"}}]}},\
+                 \"explain\":true}}'"
+            )
+        };
+        format!(
+            "\nDeodar is up at {issuer} (API reference: {issuer}/docs)\n\
+             Users, clients and their secrets: {file}\n\
+             \nGet a token:\n\n  \
+             TOKEN=$(curl -s {issuer}/oauth/token -u '{client_id}:{client_secret}' \
+             -d grant_type=client_credentials | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')\n\
+             \nMay ana, an editor, read document 42 in folder 7? (allow: editors inherit viewers)\n\n  {}\n\
+             \nMay ben, a viewer, write it? (deny, and what would have to be granted)\n\n  {}\n",
+            check(&user("ana"), "read"),
+            check(&user("ben"), "write"),
+            file = file.display(),
+        )
+    }
+}
