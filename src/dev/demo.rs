@@ -223,30 +223,36 @@ fn password<'a>(secrets: &'a Secrets, username: &str) -> &'a str {
 impl Dev {
     /// What is printed when the server is up.
     pub fn welcome(&self, file: &std::path::Path) -> String {
-        let user = |name: &str| {
-            self.users.iter().find(|user| user.username == name).map_or(String::new(), |u| u.id.to_string())
-        };
-        let Self { issuer, admin_client, .. } = self;
-        let DevClient { client_id, client_secret, .. } = admin_client;
-        let check = |user: &str, action: &str| {
-            format!(
-                "curl -s {issuer}/authz/check -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' -d '\
-                 {{\"principal\":{{\"type\":\"User\",\"id\":\"{user}\"}},\"action\":\"{action}\",\
-                 \"resource\":{{\"type\":\"Document\",\"id\":\"42\",\"parents\":[{{\"type\":\"Folder\",\"id\":\"7\"}}]}},\
-                 \"explain\":true}}'"
-            )
-        };
+        let Self { issuer, .. } = self;
+        let file = file.display();
+        let (allow, deny) = (self.check("ana", "read"), self.check("ben", "write"));
         format!(
             "\nDeodar is up at {issuer} (API reference: {issuer}/docs)\n\
              Users, clients and their secrets: {file}\n\
-             \nGet a token:\n\n  \
-             TOKEN=$(curl -s {issuer}/oauth/token -u '{client_id}:{client_secret}' \
-             -d grant_type=client_credentials | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')\n\
-             \nMay ana, an editor, read document 42 in folder 7? (allow: editors inherit viewers)\n\n  {}\n\
-             \nMay ben, a viewer, write it? (deny, and what would have to be granted)\n\n  {}\n",
-            check(&user("ana"), "read"),
-            check(&user("ben"), "write"),
-            file = file.display(),
+             \nMay ana, an editor, read document 42 in folder 7? (allow: editors inherit viewers)\n\n{allow}\n\
+             \nMay ben, a viewer, write it? (deny, and what would have to be granted)\n\n{deny}\n"
+        )
+    }
+
+    /// A command that asks, to be pasted into a shell as it is.
+    fn check(&self, username: &str, action: &str) -> String {
+        let Self { issuer, admin_client: DevClient { client_id, client_secret, .. }, .. } = self;
+        let id = self.users.iter().find(|user| user.username == username).map(|user| user.id);
+        let id = id.map_or(String::new(), |id| id.to_string());
+        let insecure = if issuer.starts_with("https") { "k" } else { "" };
+        let token = format!(
+            "$(curl -s{insecure} {issuer}/oauth/token -u '{client_id}:{client_secret}' -d grant_type=client_credentials \
+             | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')"
+        );
+        let body = serde_json::json!({
+            "principal": { "type": "User", "id": id },
+            "action": action,
+            "resource": { "type": "Document", "id": "42", "parents": [{ "type": "Folder", "id": "7" }] },
+            "explain": true,
+        });
+        format!(
+            "curl -s{insecure} {issuer}/authz/check -H \"Authorization: Bearer {token}\" \
+             -H 'Content-Type: application/json' -d '{body}'"
         )
     }
 }
