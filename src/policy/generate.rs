@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, str::FromStr, sync::Arc};
 
 use cedar_policy::{
-    Expression, Policy, PolicySet, ValidationMode, Validator,
+    Expression, Policy, PolicySet, ValidationMode, ValidationWarning, Validator,
     pst::{
         self, ActionConstraint, Clause, EntityOrSlot, EntityType, EntityUID, PrincipalConstraint, ResourceConstraint,
     },
@@ -197,7 +197,9 @@ fn typecheck(vocabulary: &Vocabulary, grant: GrantSource<'_>) -> Option<String> 
     };
     let result = Validator::new(vocabulary.schema.clone()).validate_with_level(&set, ValidationMode::Strict, MAX_LEVEL);
     let errors = result.validation_errors().map(|error| plain(&message(error)));
-    let warnings = result.validation_warnings().map(|warning| plain(&message(warning)));
+    // Other warnings are about characters that look alike; an id may hold any.
+    let never = result.validation_warnings().filter(|w| matches!(w, ValidationWarning::ImpossiblePolicy(_)));
+    let warnings = never.map(|warning| plain(&message(warning)));
     errors.chain(warnings).next()
 }
 
