@@ -88,9 +88,12 @@ impl Diagnostic {
     }
 }
 
-/// Cedar's message with the label and the help it keeps apart.
+/// Cedar's message with the label and the help it keeps apart, and without its lead-in, which names the policy: a
+/// finding has a place of its own, and nobody wrote the name of a generated policy.
 pub fn message(finding: &dyn miette::Diagnostic) -> String {
-    let mut text = finding.to_string();
+    let text = finding.to_string();
+    let rest = text.strip_prefix("for policy `").and_then(|rest| rest.split_once("`, "));
+    let mut text = rest.map_or(text.as_str(), |(_, rest)| rest).to_owned();
     let label = finding.labels().and_then(|mut labels| labels.next()).and_then(|l| l.label().map(str::to_owned));
     for extra in label.into_iter().chain(finding.help().map(|help| help.to_string())) {
         if !text.contains(&extra) {

@@ -196,17 +196,11 @@ fn typecheck(vocabulary: &Vocabulary, grant: GrantSource<'_>) -> Option<String> 
         Err(error) => return Some(error.to_string()),
     };
     let result = Validator::new(vocabulary.schema.clone()).validate_with_level(&set, ValidationMode::Strict, MAX_LEVEL);
-    let errors = result.validation_errors().map(|error| plain(&message(error)));
+    let errors = result.validation_errors().map(|error| message(error));
     // Other warnings are about characters that look alike; an id may hold any.
     let never = result.validation_warnings().filter(|w| matches!(w, ValidationWarning::ImpossiblePolicy(_)));
-    let warnings = never.map(|warning| plain(&message(warning)));
+    let warnings = never.map(|warning| message(warning));
     errors.chain(warnings).next()
-}
-
-/// Drops Cedar's lead-in, which names the generated policy that nobody wrote.
-fn plain(text: &str) -> String {
-    let rest = text.strip_prefix("for policy `").and_then(|rest| rest.split_once("`, "));
-    rest.map_or(text, |(_, rest)| rest).to_owned()
 }
 
 /// Names for a message.
