@@ -1,6 +1,7 @@
 //! The one handle that every handler gets: cheap to clone, built once.
 
 mod files;
+mod hint;
 
 use std::{
     ops::Deref,
@@ -42,6 +43,7 @@ pub struct Inner {
     pub pdp: Arc<Pdp>,
     /// Issues and verifies tokens.
     pub tokens: Tokens,
+    redis: Option<redis::Client>,
     leaving: AtomicBool,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -70,13 +72,16 @@ pub enum StartError {
     /// Signing keys.
     #[error(transparent)]
     Keys(#[from] KeysError),
+    /// The URL of Redis. Whether Redis is there does not matter.
+    #[error("`REDIS_URL` is not a Redis URL")]
+    Redis(#[from] redis::RedisError),
 }
 
 impl App {
     /// Migrates, adopts files, loads everything, and starts following the database.
     pub async fn build(config: Config, options: Options) -> Result<Self, StartError> {
         store::migrate(config.database_url.expose()).await?;
-        let pool = store::pool(config.database_url.expose(), config.database_connections, config.request_timeout)?;
+        let pool = store::pool(config.database_url.expose(), config.database_connections)?;
         let (_, active) = store::revision::get(&pool).await?;
         match options.files.or_else(|| active.is_none().then(built_in)) {
             Some(files) => report(&pdp::adopt(&pool, files).await?),
@@ -88,6 +93,7 @@ impl App {
             poll_interval: config.poll_interval,
             principals: config.principal_cache,
         };
+        let redis = config.redis_url.as_ref().map(|url| redis::Client::open(url.expose().as_str())).transpose()?;
         let sealer = Sealer::new(config.master_keys.iter().cloned());
         let keys = Keys::load(&pool, &sealer).await?;
         let pdp = Arc::new(Pdp::load(pool.clone(), options.clock.clone(), settings).await?);
@@ -96,6 +102,7 @@ impl App {
         let app = Self(Arc::new(Inner {
             verbose: options.verbose,
             clock: options.clock,
+            redis,
             leaving: AtomicBool::new(false),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -110,6 +117,12 @@ impl App {
 
     fn start_tasks(&self) {
         self.tasks.spawn(Arc::clone(&self.pdp).follow(self.stop.clone()));
+        if let Some(redis) = self.redis.clone() {
+            let (pdp, stop) = (Arc::clone(&self.pdp), self.stop.clone());
+            self.tasks.spawn(async move {
+                stop.run_until_cancelled(hint::exchange(redis, pdp)).await;
+            });
+        }
         let (pool, stop) = (self.pool.clone(), self.stop.clone());
         self.tasks.spawn(async move {
             while stop.run_until_cancelled(tokio::time::sleep(Duration::from_mins(10))).await.is_some() {

@@ -139,7 +139,7 @@ async fn usable(directories: &Directories, files: Files, database_url: &str) -> 
     let Err(error) = compiled else { return Ok(Some(files)) };
     watch::report(directories, &files, &error);
     store::migrate(database_url).await?;
-    let pool = store::pool(database_url, 1, std::time::Duration::from_secs(5))?;
+    let pool = store::pool(database_url, 1)?;
     let (_, active) = store::revision::get(&pool).await?;
     Ok(active.is_none().then(built_in))
 }

@@ -152,6 +152,11 @@ impl Pdp {
         self.live.load_full()
     }
 
+    /// Tells of every revision that arrives here.
+    pub fn arrivals(&self) -> watch::Receiver<Revision> {
+        self.arrived.subscribe()
+    }
+
     /// Keeps a bundle that was compiled to check it, so that activating it need not compile it again.
     pub fn remember(&self, bundle: Arc<crate::policy::Bundle>) {
         self.bundles.put(bundle);

@@ -36,6 +36,7 @@ pub(super) async fn load(pool: &store::Pool, bundles: &compile::Recent) -> Resul
 }
 
 async fn load_in(conn: &mut Conn, bundles: &compile::Recent) -> Result<Snapshot, Error> {
+    store::unhurried(&mut *conn).await?;
     let (revision, number) = store::revision::get(&mut *conn).await?;
     let bundle = bundle(conn, bundles, number).await?;
     let roles = store::roles::list_graph(&mut *conn).await?;

@@ -5,7 +5,7 @@
 //! made sure that somebody can still administer the server. Only then the transaction commits. So authority cannot
 //! be lost between the check and the write, and no write can lock everybody out, however many nodes write at once.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use tokio::sync::OwnedMutexGuard;
 
@@ -27,6 +27,8 @@ pub struct Write {
     tx: Tx<'static>,
     base: Arc<Snapshot>,
     changes: Vec<Change>,
+    /// Principals that were asked about. All asking comes before all changing.
+    holders: HashMap<Principal, Option<Arc<Holder>>>,
     _turn: OwnedMutexGuard<()>,
 }
 
@@ -44,7 +46,7 @@ impl Pdp {
         let revision = store::revision::lock(&mut tx).await?;
         let live = self.snapshot();
         let base = if live.revision == revision { live } else { Arc::new(self.build(&mut tx, &live).await?.snapshot) };
-        Ok(Write { pdp: Arc::clone(self), tx, base, changes: Vec::new(), _turn: turn })
+        Ok(Write { pdp: Arc::clone(self), tx, base, changes: Vec::new(), holders: HashMap::new(), _turn: turn })
     }
 }
 
@@ -61,8 +63,13 @@ impl Write {
 
     /// A principal as this write finds it; `None` for one that is unknown or switched off.
     pub async fn holder(&mut self, principal: &Principal) -> Result<Option<Arc<Holder>>, Error> {
+        if let Some(known) = self.holders.get(principal) {
+            return Ok(known.clone());
+        }
         let standing = Standing::read_in(&mut self.tx, principal).await?;
-        Ok(standing.holder(&self.base, principal, self.pdp.clock.now()))
+        let holder = standing.holder(&self.base, principal, self.pdp.clock.now());
+        self.holders.insert(principal.clone(), holder.clone());
+        Ok(holder)
     }
 
     /// Answers a request as of the revision that this write follows.

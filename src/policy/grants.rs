@@ -97,6 +97,7 @@ pub struct RoleGrants {
     tags: Box<[u32]>,
     rows: Box<[Row]>,
     text: Box<str>,
+    forbids: bool,
 }
 
 /// A row with its text.
@@ -137,7 +138,8 @@ impl RoleGrants {
             buckets[n] += buckets[n - 1];
         }
         let tags = sorted.iter().map(|(hash, _)| *hash as u32).collect();
-        Self { buckets: buckets.into(), tags, rows, text: text.into() }
+        let forbids = rows.iter().any(|row| row.effect == Effect::Forbid);
+        Self { buckets: buckets.into(), tags, rows, text: text.into(), forbids }
     }
 
     /// The same grants with some added and some removed.
@@ -155,6 +157,11 @@ impl RoleGrants {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// Whether some of them take away.
+    pub fn forbids(&self) -> bool {
+        self.forbids
     }
 
     /// Every grant.

@@ -6,7 +6,7 @@
 
 use super::{
     generate::GrantSource,
-    grants::GrantRef,
+    grants::{GrantRef, RoleGrants},
     snapshot::{Holder, RoleIx, Snapshot},
 };
 use crate::model::Effect;
@@ -33,8 +33,7 @@ impl Snapshot {
         let groups: Vec<_> =
             groups.iter().filter_map(|g| self.symbols.get(&self.bundle.vocabulary.at(*g).name)).collect();
         let Some(ty) = self.symbols.get(grant.ty) else { return false };
-        let forbidden = self.grants_held(holder).any(|grants| grants.iter().any(|g| g.effect() == Effect::Forbid));
-        if forbidden {
+        if self.grants_held(holder).any(RoleGrants::forbids) {
             return false;
         }
         let covers = |g: GrantRef<'_>| {
@@ -48,7 +47,7 @@ impl Snapshot {
         self.grants_held(holder).any(|grants| probes.iter().any(|p| grants.matching(*p).any(covers)))
     }
 
-    fn grants_held<'a>(&'a self, holder: &'a Holder) -> impl Iterator<Item = &'a super::grants::RoleGrants> {
+    fn grants_held<'a>(&'a self, holder: &'a Holder) -> impl Iterator<Item = &'a RoleGrants> {
         holder.roles.iter().filter_map(|ix| self.role(*ix)).map(|role| &*role.grants)
     }
 }

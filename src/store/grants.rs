@@ -1,5 +1,7 @@
 //! Grants.
 
+use std::collections::HashMap;
+
 use futures_util::TryStreamExt;
 use sqlx::{PgConnection, PgExecutor, Row};
 use time::OffsetDateTime;
@@ -78,27 +80,19 @@ pub async fn list(db: impl PgExecutor<'_>, role: &RoleName, after: GrantId, limi
 
 /// One grant of each shape (action × type × with an id or not × condition), and how many there are of it.
 pub async fn list_shapes(conn: &mut PgConnection) -> Result<Vec<(Grant, i64)>, Error> {
-    let rows = sqlx::query!(
-        r#"SELECT DISTINCT ON (action, resource_type, resource_id IS NULL, condition)
-             id, role, effect, action, resource_type, resource_id, condition, description, created_at,
-             count(*) OVER (PARTITION BY action, resource_type, resource_id IS NULL, condition) AS "count!"
-           FROM grants ORDER BY action, resource_type, resource_id IS NULL, condition, id"#
+    let shapes = sqlx::query!(
+        r#"SELECT min(id::text)::uuid AS "id!", count(*) AS "count!" FROM grants
+           GROUP BY action, resource_type, resource_id IS NULL, condition"#
     );
-    let rows = rows.fetch_all(conn).await?.into_iter().map(|r| {
-        let row = GrantRow {
-            id: r.id,
-            role: r.role,
-            effect: r.effect,
-            action: r.action,
-            resource_type: r.resource_type,
-            resource_id: r.resource_id,
-            condition: r.condition,
-            description: r.description,
-            created_at: r.created_at,
-        };
-        Ok((read(row)?, r.count))
+    let shapes = shapes.fetch_all(&mut *conn).await?;
+    let counts: HashMap<uuid::Uuid, i64> = shapes.into_iter().map(|shape| (shape.id, shape.count)).collect();
+    let ids: Vec<uuid::Uuid> = counts.keys().copied().collect();
+    let grants = list_by_id(conn, &ids).await?;
+    let counted = grants.into_iter().map(|grant| {
+        let count = counts.get(&grant.id.0).copied().unwrap_or(1);
+        (grant, count)
     });
-    rows.collect()
+    Ok(counted.collect())
 }
 
 /// The grants of an enumerated type, for which every id has to be looked at; and those of one shape, for a report.

@@ -63,27 +63,40 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// Opens a pool without connecting yet. `connections` is its most, one statement may take `deadline`.
-pub fn pool(url: &str, connections: u32, deadline: Duration) -> Result<PgPool, Error> {
-    let timeout = format!("{}ms", deadline.as_millis());
+/// How long a connection is waited for. Short, so that whoever asks is told before they give up.
+const PATIENCE: Duration = Duration::from_millis(1500);
+/// How long starting waits for the database.
+const START: Duration = Duration::from_secs(10);
+
+/// How long one statement may take. Above every deadline of a request, which ends first.
+const STATEMENT: Duration = Duration::from_secs(60);
+
+/// Opens a pool of at most `connections`, without connecting yet.
+pub fn pool(url: &str, connections: u32) -> Result<PgPool, Error> {
+    let timeout = format!("{}ms", STATEMENT.as_millis());
     let options = PgConnectOptions::from_str(url)?
         .application_name("deodar")
         .options([("statement_timeout", timeout.as_str()), ("idle_in_transaction_session_timeout", "10s")]);
     // A lost connection shows itself at the next statement; testing each before use would double the round trips.
-    let pool = PgPoolOptions::new().max_connections(connections).test_before_acquire(false).acquire_timeout(deadline);
+    let pool = PgPoolOptions::new().max_connections(connections).test_before_acquire(false).acquire_timeout(PATIENCE);
     Ok(pool.connect_lazy_with(options))
 }
 
 /// Applies the migrations that are missing. Several nodes may do so at once: one does, the others wait.
 pub async fn migrate(url: &str) -> Result<(), Error> {
-    let mut conn = PgConnection::connect(url).await?;
+    let mut conn = connect(url).await?;
     MIGRATIONS.run(&mut conn).await?;
     Ok(conn.close().await?)
 }
 
+async fn connect(url: &str) -> Result<PgConnection, Error> {
+    let connecting = tokio::time::timeout(START, PgConnection::connect(url)).await;
+    Ok(connecting.map_err(|_| sqlx::Error::PoolTimedOut)??)
+}
+
 /// Makes a database unless it exists. `name` is a plain identifier.
 pub async fn create_database(url: &str, name: &str) -> Result<(), Error> {
-    let mut conn = PgConnection::connect(url).await?;
+    let mut conn = connect(url).await?;
     let exists =
         sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1) AS "exists!""#, name);
     if !exists.fetch_one(&mut conn).await? {
@@ -95,6 +108,12 @@ pub async fn create_database(url: &str, name: &str) -> Result<(), Error> {
 /// Begins a transaction that sees the database as of one instant and writes nothing.
 pub async fn read_only(pool: &PgPool) -> Result<Tx<'static>, Error> {
     Ok(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+}
+
+/// Lets the statements of this transaction take as long as they need.
+pub async fn unhurried(conn: &mut PgConnection) -> Result<(), Error> {
+    sqlx::query!("SELECT set_config('statement_timeout', '0', true)").fetch_one(conn).await?;
+    Ok(())
 }
 
 /// Whether the database answers.
