@@ -218,6 +218,6 @@ mod tests {
         assert_eq!(too_deep(&"(".repeat(65)), Some(64));
         assert_eq!(too_deep(&format!("\"{}\"", "(".repeat(100))), None);
         assert_eq!(too_deep(&format!("// {}\n", "(".repeat(100))), None);
-        assert_eq!(too_deep(&format!("\"\\\"\" // {}\n{}", "(".repeat(100), "[".repeat(65))).is_some(), true);
+        assert!(too_deep(&format!("\"\\\"\" // {}\n{}", "(".repeat(100), "[".repeat(65))).is_some());
     }
 }
