@@ -12,6 +12,7 @@ mod serve;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::Builder;
 
 /// OpenID Connect provider and Cedar policy decision point in one binary
 #[derive(Parser)]
@@ -61,7 +62,8 @@ impl<E: std::error::Error> From<E> for Failure {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     crate::crypto::install();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // Cedar evaluates recursively and reports an error where the stack ends; address space costs nothing.
+    let runtime = match Builder::new_multi_thread().enable_all().thread_stack_size(8 * 1024 * 1024).build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("deodar: cannot start: {error}");

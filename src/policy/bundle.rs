@@ -5,10 +5,11 @@
 
 use std::{collections::BTreeMap, str::FromStr};
 
-use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator, pst};
 
 use super::{
     diagnostic::{CompileError, Diagnostic, Severity},
+    generate::{MAX_DEPTH, depth},
     handwritten::Handwritten,
     slice::SliceCache,
     vocabulary::Vocabulary,
@@ -197,11 +198,26 @@ fn named(path: &str, text: &str) -> Result<Vec<Policy>, Vec<Diagnostic>> {
     }
     let mut policies: Vec<(usize, &Policy)> = set.policies().map(|p| (ordinal(p.id()), p)).collect();
     policies.sort_by_key(|(n, _)| *n);
+    if let Some(policy) = policies.iter().map(|(_, policy)| *policy).find(|policy| nested(policy) > MAX_DEPTH) {
+        let message = format!("{} operators inside each other; at most {MAX_DEPTH}", nested(policy));
+        let offset = policy.annotation("id").and_then(|id| text.find(id)).unwrap_or(0);
+        return Err(vec![Diagnostic::at(path, text, offset, message)]);
+    }
     let renamed = policies.into_iter().map(|(n, policy)| {
         let name = policy.annotation("id").map_or_else(|| n.to_string(), str::to_owned);
         policy.new_id(PolicyId::new(format!("{path}#{name}")))
     });
     Ok(renamed.collect())
+}
+
+/// The depth of the deepest condition; endless for a policy that has no syntax tree.
+fn nested(policy: &Policy) -> usize {
+    let Ok(pst::Policy::Static(body)) = policy.to_pst() else { return usize::MAX };
+    let clauses = body.body().clauses().iter();
+    let depths = clauses.map(|clause| match clause {
+        pst::Clause::When(expr) | pst::Clause::Unless(expr) => depth(expr),
+    });
+    depths.max().unwrap_or(0)
 }
 
 fn ordinal(id: &PolicyId) -> usize {

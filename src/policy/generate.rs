@@ -22,6 +22,10 @@ use crate::model::{Effect, GrantId};
 
 /// Longest condition, in bytes.
 pub const MAX_CONDITION: usize = 4096;
+/// Operators inside each other, of a condition as of a hand-written policy. Checks parse and evaluate on threads with
+/// ordinary stacks.
+pub const MAX_DEPTH: usize = 100;
+const STACK: usize = 16 * 1024 * 1024;
 /// Longest entity id, in bytes.
 pub const MAX_ENTITY_ID: usize = 1024;
 /// What the id of a generated policy starts with.
@@ -58,7 +62,9 @@ pub struct NoPolicy {
 
 /// The policy of a grant.
 pub fn policy(grant: GrantSource<'_>) -> Result<Policy, NoPolicy> {
-    build(grant).map_err(|reason| NoPolicy { id: grant.id, reason })
+    // Cedar's parser and converters recurse, and an unoptimized build takes tens of kilobytes for each level.
+    let built = if grant.condition.is_some() { stacker::grow(STACK, || build(grant)) } else { build(grant) };
+    built.map_err(|reason| NoPolicy { id: grant.id, reason })
 }
 
 fn build(grant: GrantSource<'_>) -> Result<Policy, String> {
@@ -90,6 +96,11 @@ fn build(grant: GrantSource<'_>) -> Result<Policy, String> {
 fn expression(condition: &str) -> Result<pst::Expr, String> {
     let parsed = Expression::from_str(condition).map_err(|error| message(&error))?;
     pst::Expr::try_from(parsed.as_ref().clone()).map_err(|error| error.to_string())
+}
+
+/// How many operators of an expression lie inside each other; a chain `a && b && c` counts as nested.
+pub(super) fn depth(expr: &pst::Expr) -> usize {
+    1 + expr.reduce(&|e| (!std::ptr::eq(e, expr)).then(|| depth(e)), &usize::max, 0)
 }
 
 /// `Docs::read` → `Docs::Action::"read"`.
@@ -139,7 +150,12 @@ pub fn faults(vocabulary: &Vocabulary, grant: GrantSource<'_>) -> Vec<GrantFault
     let condition = match grant.condition {
         Some(text) if text.len() > MAX_CONDITION => Err(format!("a condition has at most {MAX_CONDITION} bytes")),
         Some(text) if too_deep(text).is_some() => Err("the condition is nested too deep".to_owned()),
-        Some(text) => expression(text).map(drop),
+        Some(text) => expression(text).and_then(|expr| match depth(&expr) {
+            0..=MAX_DEPTH => Ok(()),
+            deeper => {
+                Err(format!("{deeper} operators inside each other; at most {MAX_DEPTH}: split it into several grants"))
+            }
+        }),
         None => Ok(()),
     };
     if let Err(message) = &condition {

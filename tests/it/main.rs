@@ -1,0 +1,17 @@
+//! The server from outside: real requests over a real socket to a real server on a database of its own.
+//!
+//! `scripts/with-services cargo test --test it`
+
+mod actor;
+mod answer;
+mod app;
+mod database;
+
+mod admin;
+mod checks;
+mod concurrency;
+mod coverage;
+mod escalation;
+mod oauth;
+mod outage;
+mod permissions;
