@@ -140,7 +140,7 @@ fn names(snapshot: &Snapshot, request: &AccessRequest) -> Result<ActionIx, Error
 
 /// Decides as of a snapshot. `holder` and `target` are the principal and the resource where these are principals of
 /// the server's own that exist and may act.
-pub(super) fn decide(
+pub fn decide(
     snapshot: &Snapshot,
     request: &AccessRequest,
     holder: Option<Arc<Holder>>,
@@ -245,19 +245,19 @@ fn described(
         refuse_facts(at, facts, parents)?;
     }
     let ty = vocabulary.entity_type(&entity.ty).map_err(|unknown| Mistyped::new(at, unknown.to_string()))?;
-    let facts = attributes(vocabulary, &ty.attributes, facts, &format!("{at}.attributes"))?;
+    let facts = attributes(vocabulary, &ty.attributes, facts, "attributes").map_err(|fault| fault.within(at))?;
     let (mut ancestors, mut roles) = (Vec::with_capacity(parents.len()), Vec::new());
     for (n, parent) in parents.iter().enumerate() {
-        let path = format!("{at}.parents[{n}]");
-        let uid = vocabulary.uid(parent).map_err(|unknown| Mistyped::new(&path, unknown.to_string()))?;
+        let wrong = |message: String| Mistyped::new(&format!("{at}.parents[{n}]"), message);
+        let uid = vocabulary.uid(parent).map_err(|unknown| wrong(unknown.to_string()))?;
         if !ty.inside.contains(&parent.ty) {
             let message = format!("`{}` is never inside `{}`, but inside {}", entity.ty, parent.ty, list(&ty.inside));
-            return Err(Mistyped::new(&path, message).into());
+            return Err(wrong(message).into());
         }
         if parent.ty == "Role" {
             roles.extend(snapshot.role_ix(&parent.id));
         } else if parent == entity {
-            return Err(Mistyped::new(&path, "nothing is inside itself").into());
+            return Err(wrong("nothing is inside itself".to_owned()).into());
         }
         ancestors.push(uid);
     }

@@ -7,7 +7,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
 use cedar_policy::{Entities, EntityTypeName, EntityUid, RestrictedExpression, Schema, entities_errors::EntitiesError};
@@ -98,6 +98,18 @@ fn convert(ty: &CedarType) -> Type {
             Type::Never
         }
     }
+}
+
+/// A value of an extension type from its text. The public constructors parse the name of the function each time,
+/// which takes ten times as long as the rest.
+pub fn extension_value(ty: &str, text: &str) -> Option<RestrictedExpression> {
+    static FUNCTIONS: LazyLock<Vec<(&str, ast::Name)>> = LazyLock::new(|| {
+        let functions = [("ipaddr", "ip"), ("decimal", "decimal"), ("datetime", "datetime"), ("duration", "duration")];
+        functions.into_iter().filter_map(|(ty, function)| Some((ty, function.parse().ok()?))).collect()
+    });
+    let (_, function) = FUNCTIONS.iter().find(|(name, _)| *name == ty)?;
+    let text = ast::RestrictedExpr::val(text);
+    Some(ast::RestrictedExpr::call_extension_fn(function.clone(), [text]).into())
 }
 
 /// An entity with all its ancestors, ready to be put into a store. Cheap to clone.

@@ -31,7 +31,8 @@ pub fn export(snapshot: &Snapshot, principals: &[Holder]) -> Result<Exported, Ex
     }
     for (_, role) in snapshot.roles() {
         for source in snapshot.grants_of(role) {
-            policies.push_str(&text(&generate::policy(source).map_err(|e| failed(&e))?)?);
+            let policy = generate::policy(source).map_err(|e| failed(&e))?;
+            policies.push_str(&text(&renamed(&policy).map_err(|e| failed(&e))?)?);
         }
     }
     let mut entities: Vec<Entity> = principals.iter().map(|holder| holder.entity.to_public()).collect();

@@ -4,7 +4,11 @@
 //! *shape*: what the validator can see of it is the action, the resource type, whether there is an id, and the
 //! condition, so a million grants of one shape are validated once.
 
-use std::{collections::BTreeMap, str::FromStr, sync::Arc};
+use std::{
+    collections::HashMap,
+    str::FromStr,
+    sync::{Arc, LazyLock, PoisonError, RwLock},
+};
 
 use cedar_policy::{
     Expression, Policy, PolicySet, ValidationMode, ValidationWarning, Validator,
@@ -81,10 +85,8 @@ fn build(grant: GrantSource<'_>) -> Result<Policy, String> {
         Effect::Forbid => pst::Effect::Forbid,
     };
     let id = format!("{GRANT_PREFIX}{}", grant.id);
-    let annotations = BTreeMap::from([("id".to_owned(), id.as_str().into())]);
     let principal = PrincipalConstraint::In(EntityOrSlot::Entity(role));
-    let mut template = pst::Template::new(id.as_str(), effect, principal, ActionConstraint::In(vec![action]), resource)
-        .with_annotations(annotations);
+    let mut template = pst::Template::new(id.as_str(), effect, principal, ActionConstraint::In(vec![action]), resource);
     if let Some(condition) = grant.condition {
         template.try_add_clause(Clause::When(Arc::new(expression(condition)?))).map_err(text)?;
     }
@@ -110,11 +112,22 @@ fn action_uid(action: &str) -> Result<EntityUID, String> {
     Ok(EntityUID { ty, eid: id.into() })
 }
 
+/// Names that were parsed before. Cedar's parser takes some 10 µs for one, and few are in use.
+static NAMES: LazyLock<RwLock<HashMap<String, EntityType>>> = LazyLock::new(RwLock::default);
+const MOST_NAMES: usize = 10_000;
+
 fn name(qualified: &str) -> Result<EntityType, String> {
+    if let Some(known) = NAMES.read().unwrap_or_else(PoisonError::into_inner).get(qualified) {
+        return Ok(known.clone());
+    }
     let mut parts: Vec<&str> = qualified.split("::").collect();
     let id = parts.pop().unwrap_or_default();
-    let name = pst::Name::qualified(parts, id).map_err(|error| error.to_string())?;
-    Ok(EntityType::from_name(name))
+    let parsed = EntityType::from_name(pst::Name::qualified(parts, id).map_err(|error| error.to_string())?);
+    let mut names = NAMES.write().unwrap_or_else(PoisonError::into_inner);
+    if names.len() < MOST_NAMES {
+        names.insert(qualified.to_owned(), parsed.clone());
+    }
+    Ok(parsed)
 }
 
 /// One thing that is wrong with a grant.

@@ -5,7 +5,7 @@
 use cedar_policy::{Context, EntityUid, RestrictedExpression as Value};
 
 use super::{
-    core::{RecordType, Type},
+    core::{RecordType, Type, extension_value},
     vocabulary::{Vocabulary, nearest, parse_entity},
 };
 use crate::model::{EntityRef, Json};
@@ -25,28 +25,24 @@ impl Mistyped {
     pub fn new(path: &str, message: impl Into<String>) -> Self {
         Self { path: path.to_owned(), message: message.into() }
     }
+
+    /// The same fault, seen from further out. Paths are put together only when there is something to report.
+    pub fn within(mut self, outer: &str) -> Self {
+        let dot = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
+        self.path = format!("{outer}{dot}{}", self.path);
+        self
+    }
 }
 
-/// Reads the attributes of an entity or a context. A missing attribute is no fault here: a policy that needs it
-/// reports an error, and an erroring policy never allows.
+/// Reads the attributes of an entity or a context that is called `at`. A missing attribute is no fault here: a policy
+/// that needs it reports an error, and an erroring policy never allows.
 pub fn attributes(
     vocabulary: &Vocabulary,
     ty: &RecordType,
     fields: &[(String, Json)],
-    path: &str,
+    at: &str,
 ) -> Result<Vec<(String, Value)>, Mistyped> {
-    let read = fields.iter().map(|(name, json)| {
-        let at = format!("{path}.{name}");
-        let Some(expected) = ty.0.get(name) else {
-            let hint = match nearest(name, ty.0.keys()) {
-                Some(nearest) => format!("; did you mean `{nearest}`?"),
-                None => String::new(),
-            };
-            return Err(Mistyped::new(&at, format!("the schema declares no such attribute here{hint}")));
-        };
-        Ok((name.clone(), value(vocabulary, expected, json, &at)?))
-    });
-    read.collect()
+    record(vocabulary, ty, fields).map_err(|fault| fault.within(at))
 }
 
 /// Reads the circumstances of a request.
@@ -58,8 +54,26 @@ pub fn context(vocabulary: &Vocabulary, ty: &RecordType, fields: &[(String, Json
     Context::from_pairs(pairs).map_err(|error| Mistyped::new("context", error.to_string()))
 }
 
-fn value(vocabulary: &Vocabulary, ty: &Type, json: &Json, path: &str) -> Result<Value, Mistyped> {
-    let wrong = |expected: &str| Mistyped::new(path, format!("expected {expected}, found {}", json.kind()));
+fn record(
+    vocabulary: &Vocabulary,
+    ty: &RecordType,
+    fields: &[(String, Json)],
+) -> Result<Vec<(String, Value)>, Mistyped> {
+    let read = fields.iter().map(|(name, json)| {
+        let Some(expected) = ty.0.get(name) else {
+            let hint = match nearest(name, ty.0.keys()) {
+                Some(nearest) => format!("; did you mean `{nearest}`?"),
+                None => String::new(),
+            };
+            return Err(Mistyped::new(name, format!("the schema declares no such attribute here{hint}")));
+        };
+        Ok((name.clone(), value(vocabulary, expected, json).map_err(|fault| fault.within(name))?))
+    });
+    read.collect()
+}
+
+fn value(vocabulary: &Vocabulary, ty: &Type, json: &Json) -> Result<Value, Mistyped> {
+    let wrong = |expected: &str| Mistyped::new("", format!("expected {expected}, found {}", json.kind()));
     match (ty, json) {
         (Type::Bool, Json::Bool(b)) => Ok(Value::new_bool(*b)),
         (Type::Bool, _) => Err(wrong("a boolean")),
@@ -67,36 +81,33 @@ fn value(vocabulary: &Vocabulary, ty: &Type, json: &Json, path: &str) -> Result<
         (Type::Long, _) => Err(wrong("a 64-bit integer")),
         (Type::String, Json::String(s)) => Ok(Value::new_string(s.clone())),
         (Type::String, _) => Err(wrong("a string")),
-        (Type::Entity(expected), _) => entity(vocabulary, expected, json, path).map(Value::new_entity_uid),
+        (Type::Entity(expected), _) => entity(vocabulary, expected, json).map(Value::new_entity_uid),
         (Type::Set(element), Json::Array(items)) => {
-            let items =
-                items.iter().enumerate().map(|(n, item)| value(vocabulary, element, item, &format!("{path}[{n}]")));
+            let items = items
+                .iter()
+                .enumerate()
+                .map(|(n, item)| value(vocabulary, element, item).map_err(|fault| fault.within(&format!("[{n}]"))));
             Ok(Value::new_set(items.collect::<Result<Vec<_>, _>>()?))
         }
         (Type::Set(_), _) => Err(wrong("an array")),
         (Type::Record(inner), Json::Object(fields)) => {
-            let fields = attributes(vocabulary, inner, fields, path)?;
-            Value::new_record(fields).map_err(|error| Mistyped::new(path, error.to_string()))
+            let fields = record(vocabulary, inner, fields)?;
+            Value::new_record(fields).map_err(|error| Mistyped::new("", error.to_string()))
         }
         (Type::Record(_), _) => Err(wrong("an object")),
-        (Type::Extension(name), Json::String(text)) => match name.as_str() {
-            "ipaddr" => Ok(Value::new_ip(text)),
-            "decimal" => Ok(Value::new_decimal(text)),
-            "datetime" => Ok(Value::new_datetime(text)),
-            "duration" => Ok(Value::new_duration(text)),
-            other => Err(Mistyped::new(path, format!("values of type `{other}` cannot be sent"))),
-        },
+        (Type::Extension(name), Json::String(text)) => extension_value(name, text)
+            .ok_or_else(|| Mistyped::new("", format!("values of type `{name}` cannot be sent"))),
         (Type::Extension(name), _) => Err(wrong(&format!("a string that is a Cedar `{name}`"))),
-        (Type::Never, _) => Err(Mistyped::new(path, "no value has this type")),
+        (Type::Never, _) => Err(Mistyped::new("", "no value has this type")),
     }
 }
 
-fn entity(vocabulary: &Vocabulary, expected: &str, json: &Json, path: &str) -> Result<EntityUid, Mistyped> {
-    let entity = entity_ref(json, path)?;
+fn entity(vocabulary: &Vocabulary, expected: &str, json: &Json) -> Result<EntityUid, Mistyped> {
+    let entity = entity_ref(json, "")?;
     if entity.ty != expected {
-        return Err(Mistyped::new(path, format!("expected an entity of type `{expected}`, found `{}`", entity.ty)));
+        return Err(Mistyped::new("", format!("expected an entity of type `{expected}`, found `{}`", entity.ty)));
     }
-    vocabulary.uid(&entity).map_err(|unknown| Mistyped::new(path, unknown.to_string()))
+    vocabulary.uid(&entity).map_err(|unknown| Mistyped::new("", unknown.to_string()))
 }
 
 /// Reads `{"type":…,"id":…}` or Cedar text.
