@@ -91,7 +91,7 @@ fn main() {
 impl World {
     fn new(bundle: &Arc<Bundle>, decades: usize, grants: usize) -> Self {
         let roles = decades * DECADE;
-        let inherits = |n: usize| if n % DECADE == 0 { vec![] } else { vec![role(n - 1)] };
+        let inherits = |n: usize| if n.is_multiple_of(DECADE) { vec![] } else { vec![role(n - 1)] };
         let graph = (0..roles).map(|n| (role(n), inherits(n))).collect();
         let mut loader = Loader::new(Revision(1), Arc::clone(bundle), graph).unwrap();
         let singles = grants / decades - DECADE;

@@ -31,7 +31,7 @@ pub async fn authenticate(app: &App, headers: &HeaderMap, form: &Form) -> Result
         (false, _, None) | (false, None, _) => return Err(failed()),
     };
     let found = match id.parse::<ClientId>() {
-        Ok(id) => store::clients::find_with_secret(&app.pool, &id).await?,
+        Ok(id) => store::within(store::clients::find_with_secret(&app.pool, &id)).await?,
         Err(_) => None,
     };
     let kept = found.as_ref().and_then(|(_, secret)| secret.as_ref());

@@ -56,7 +56,7 @@ impl Principals {
     pub async fn read(&self, pool: &store::Pool, principal: &Principal) -> Result<Arc<Standing>, Error> {
         loop {
             let ticket = self.begin(principal);
-            let read = assignments::standing(pool, principal).await;
+            let read = store::within(assignments::standing(pool, principal)).await;
             let standing = read.map(|read| Arc::new(Standing { read, held: Mutex::default() }));
             let mut readings = self.readings();
             let good = readings.under_way.remove(&ticket.id).is_some_and(|(_, good)| good);

@@ -66,7 +66,7 @@ impl Pdp {
         let turn = self.replacing.lock().await;
         let asked = Instant::now();
         let live = self.snapshot();
-        let (revision, _) = store::revision::get(&self.pool).await?;
+        let (revision, _) = store::within(store::revision::get(&self.pool)).await?;
         if revision != live.revision {
             let mut tx = store::read_only(&self.pool).await?;
             let next = self.build(&mut tx, &live).await?;

@@ -110,6 +110,12 @@ pub async fn read_only(pool: &PgPool) -> Result<Tx<'static>, Error> {
     Ok(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
 }
 
+/// Waits for the database, not for ever: a connection that fell silent says nothing for minutes.
+pub async fn within<T, E: From<Error>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    let late = |_| E::from(Error::Unavailable(sqlx::Error::PoolTimedOut));
+    tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|elapsed| Err(late(elapsed)))
+}
+
 /// Lets the statements of this transaction take as long as they need.
 pub async fn unhurried(conn: &mut PgConnection) -> Result<(), Error> {
     sqlx::query!("SELECT set_config('statement_timeout', '0', true)").fetch_one(conn).await?;
@@ -118,8 +124,7 @@ pub async fn unhurried(conn: &mut PgConnection) -> Result<(), Error> {
 
 /// Whether the database answers.
 pub async fn ping(pool: &PgPool) -> Result<(), Error> {
-    sqlx::query!("SELECT 1 AS one").fetch_one(pool).await?;
-    Ok(())
+    within(async { Ok(sqlx::query!("SELECT 1 AS one").fetch_one(pool).await.map(drop)?) }).await
 }
 
 fn unreadable<T, E: std::fmt::Display>(what: &str, read: Result<T, E>) -> Result<T, Error> {

@@ -139,7 +139,9 @@ impl Actor {
     pub async fn client_credentials(&self, scope: Option<&str>) -> Answer {
         let form = [("grant_type", "client_credentials")].into_iter().chain(scope.map(|scope| ("scope", scope)));
         let request = self.http.post(format!("{}/oauth/token", self.base)).form(&form.collect::<Vec<_>>());
-        let request = request.basic_auth(&self.who().id, self.secret.as_deref());
+        // RFC 6749 §2.3.1: both are form-encoded first.
+        let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let request = request.basic_auth(encode(&self.who().id), self.secret.as_deref().map(encode));
         Answer::read(request.send().await.unwrap()).await
     }
 

@@ -144,11 +144,8 @@ impl TestApp {
         let revision = store::revision::advance(&mut tx, &changes).await.unwrap();
         tx.commit().await.unwrap();
         self.node().has(revision).await;
-        let actor = Actor {
-            who: Some(Who::client(id.as_str())),
-            secret: Some(secret.expose().to_owned()),
-            ..self.anonymous()
-        };
+        let actor =
+            Actor { who: Some(Who::client(id.as_str())), secret: Some(secret.expose().to_owned()), ..self.anonymous() };
         actor.with_fresh_token().await
     }
 

@@ -2,6 +2,8 @@
 //!
 //! `scripts/with-services cargo test --test it`
 
+#![expect(clippy::unwrap_used, reason = "a test may stop")]
+
 mod actor;
 mod answer;
 mod app;
