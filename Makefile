@@ -15,9 +15,11 @@ test:
 	scripts/sqlx-prepare --check
 	scripts/with-services cargo test
 
+# What a check costs, in the process and over HTTP; needs wrk
 bench:
 	scripts/install
-	cargo bench
+	cargo bench --bench check
+	scripts/with-services cargo bench --bench http
 
 fmt:
 	cargo fmt

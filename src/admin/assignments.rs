@@ -191,7 +191,7 @@ async fn unassign(
 ) -> Result<impl IntoResponse + use<>, ApiError> {
     caller.require_admin_scope()?;
     let role = existing(role)?;
-    let act = Act::on_role("Deodar::unassignRole", &role, Gives::Roles(std::slice::from_ref(&role)));
+    let act = Act::on_role("Deodar::unassignRole", &role, Gives::Loss(&role));
     let mut write = authority::begin(app, caller, &[act]).await?;
     let principal = principal(kind, id)?;
     if !store::assignments::delete(write.conn(), &principal, &role).await? {

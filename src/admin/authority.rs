@@ -5,6 +5,7 @@ use crate::{
     model::{Effect, EntityRef, GrantId, NewGrant, Principal, RoleName, ScopeSet},
     pdp::{AccessRequest, Write},
     policy::{GrantSource, Holder, Snapshot},
+    store,
     web::{ApiError, Caller, refusal},
 };
 
@@ -24,6 +25,8 @@ pub enum Gives<'a> {
     Nothing,
     /// All that these roles have.
     Roles(&'a [RoleName]),
+    /// This role, taken away. Whoever loses a forbid gains by it.
+    Loss(&'a RoleName),
     /// What this grant gives, or, taking a forbid away, what it kept back.
     Grant(&'a NewGrant),
     /// The means to act as this principal.
@@ -58,13 +61,14 @@ pub async fn authorize(write: &mut Write, caller: &Caller, acts: &[Act<'_>]) -> 
     for act in acts {
         let held = match &act.gives {
             Gives::Principal(principal) => match write.holder(principal).await? {
-                Some(target) => target.roles.iter().all(|role| holder.roles.binary_search(role).is_ok()),
+                Some(target) => {
+                    let roles = target.roles.iter().all(|role| holder.roles.binary_search(role).is_ok());
+                    roles && has_scopes(caller, &scopes_of(write, principal).await?)
+                }
                 // A principal that is switched off holds its roles again once it is switched on.
                 None => false,
             },
-            Gives::Scopes(scopes) => [ScopeSet::ADMIN, ScopeSet::CHECK]
-                .iter()
-                .all(|scope| !scopes.contains(scope) || caller.token().scopes.contains(scope)),
+            Gives::Scopes(scopes) => has_scopes(caller, scopes),
             gives => held(write.base(), &holder, act.action, gives),
         };
         let request: AccessRequest = caller.request(act.action, act.resource.clone(), held);
@@ -75,12 +79,29 @@ pub async fn authorize(write: &mut Write, caller: &Caller, acts: &[Act<'_>]) -> 
     Ok(())
 }
 
+/// Whether the caller has those of the scopes that mean something to this server.
+fn has_scopes(caller: &Caller, scopes: &ScopeSet) -> bool {
+    let own = &caller.token().scopes;
+    [ScopeSet::ADMIN, ScopeSet::CHECK].iter().all(|scope| !scopes.contains(scope) || own.contains(scope))
+}
+
+/// What whoever acts as this principal may ask for.
+async fn scopes_of(write: &mut Write, principal: &Principal) -> Result<ScopeSet, ApiError> {
+    let Principal::Client(id) = principal else { return Ok(ScopeSet::default()) };
+    Ok(store::clients::find(write.conn(), id).await?.map_or_else(ScopeSet::default, |client| client.scope))
+}
+
 fn held(snapshot: &Snapshot, holder: &Holder, action: &str, gives: &Gives<'_>) -> bool {
     match gives {
         Gives::Roles(roles) => roles.iter().all(|role| {
             snapshot.role_ix(role.as_str()).is_none_or(|ix| snapshot.holds_role(holder, ix))
                 || snapshot.delegated(holder, action, role.as_str())
         }),
+        Gives::Loss(role) => {
+            let frees = snapshot.role_ix(role.as_str()).is_some_and(|ix| snapshot.keeps_back(ix));
+            let own = !frees && held(snapshot, holder, action, &Gives::Roles(std::slice::from_ref(*role)));
+            own || snapshot.delegated(holder, action, role.as_str())
+        }
         Gives::Grant(grant) => {
             let source = GrantSource {
                 id: GrantId::new(),

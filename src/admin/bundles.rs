@@ -140,6 +140,9 @@ fn act(action: &'static str) -> Act<'static> {
 }
 
 fn read(fields: Fields) -> Result<Files, ApiError> {
+    if fields.is_empty() {
+        return Err(ApiError::field("files", "empty", "a bundle holds at least one file: `policies/x.cedar` → text"));
+    }
     let read = fields.into_iter().map(|(path, text)| match text.as_str() {
         Some(text) if !text.contains('\0') && !path.contains('\0') => Ok((path, text.to_owned())),
         _ => {

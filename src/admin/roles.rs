@@ -175,7 +175,7 @@ pub async fn delete(
 ) -> Result<impl IntoResponse, ApiError> {
     caller.require_admin_scope()?;
     let name = existing(&name)?;
-    let act = Act::on_role("Deodar::deleteRole", &name, Gives::Roles(std::slice::from_ref(&name)));
+    let act = Act::on_role("Deodar::deleteRole", &name, Gives::Loss(&name));
     let mut write = authority::begin(&app, &caller, &[act]).await?;
     if name == RoleName::admin() {
         let message = "the role `admin` cannot be removed".to_owned();
@@ -231,7 +231,7 @@ pub async fn disinherit(
 ) -> Result<impl IntoResponse, ApiError> {
     caller.require_admin_scope()?;
     let (name, other) = (existing(&name)?, existing(&other)?);
-    let act = Act::on_role("Deodar::inheritRole", &name, Gives::Roles(std::slice::from_ref(&other)));
+    let act = Act::on_role("Deodar::inheritRole", &name, Gives::Loss(&other));
     let mut write = authority::begin(&app, &caller, &[act]).await?;
     if !store::roles::delete_inherits(write.conn(), &name, &other).await? {
         return Err(ApiError::NotFound(format!("inheritance of `{other}` by `{name}`")));

@@ -35,8 +35,11 @@ pub struct Write {
 /// How many administrators are looked at before it is concluded that none can act.
 const ADMINISTRATORS: i64 = 50;
 /// What an administrator must be able to do for the server to be administrable.
-const ESSENTIAL: [(&str, &str, &str); 2] =
-    [("Deodar::activateBundle", "Deodar::Server", "deodar"), ("Deodar::assignRole", "Role", "admin")];
+const ESSENTIAL: [(&str, &str, &str); 3] = [
+    ("Deodar::activateBundle", "Deodar::Server", "deodar"),
+    ("Deodar::assignRole", "Role", "admin"),
+    ("Deodar::deleteGrant", "Role", "admin"),
+];
 
 impl Pdp {
     /// Opens a write: waits for its turn, locks the revision, and catches up with it.

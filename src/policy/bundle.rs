@@ -24,6 +24,13 @@ pub const OWN_SCHEMA: &str = include_str!("../../schema/deodar.cedarschema");
 pub const MAX_LEVEL: u32 = 1;
 /// Brackets inside brackets; deeper text is refused before it reaches a recursive parser.
 pub const MAX_NESTING: usize = 64;
+/// Signs in one statement that make trees deep without brackets (`.`, `+`, `&&`, `if` …); for the parser, too.
+const MAX_SIGNS: usize = 2000;
+/// Declarations of the schema: entity types and actions can be inside each other as far as there are any.
+const MAX_DECLARATIONS: usize = 1000;
+/// Room to parse what these bounds allow, several times over. Cedar's parser takes up to 55 kB for a bracket in an
+/// unoptimized build, and its type checker *passes* what it has no stack left for.
+pub(super) const STACK: usize = 128 * 1024 * 1024;
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// Path → text.
@@ -48,6 +55,10 @@ pub struct Bundle {
 
 /// Compiles files into a bundle, or says everything that is wrong with them.
 pub fn compile(number: i32, files: &Files) -> Result<Bundle, CompileError> {
+    stacker::grow(STACK, || checked(number, files))
+}
+
+fn checked(number: i32, files: &Files) -> Result<Bundle, CompileError> {
     let mut files = files.clone();
     if let Some(other) = files.insert(OWN_SCHEMA_PATH.into(), OWN_SCHEMA.into())
         && number == 0
@@ -79,14 +90,13 @@ fn check_shape(files: &Files) -> Result<(), CompileError> {
         if !good {
             diagnostics
                 .push(Diagnostic::whole(path, "a bundle holds `policies/*.cedar` and `schema/*.cedarschema` only"));
-        } else if let Some(offset) = too_deep(text) {
-            diagnostics.push(Diagnostic::at(
-                path,
-                text,
-                offset,
-                format!("more than {MAX_NESTING} brackets inside each other"),
-            ));
+        } else if let Some((offset, message)) = too_deep(text) {
+            diagnostics.push(Diagnostic::at(path, text, offset, message));
         }
+    }
+    let schema = files.iter().filter(|(path, _)| path.starts_with("schema/"));
+    if schema.map(|(_, text)| text.matches(';').count()).sum::<usize>() > MAX_DECLARATIONS {
+        diagnostics.push(Diagnostic::whole("schema", format!("more than {MAX_DECLARATIONS} declarations in all")));
     }
     if files.values().map(String::len).sum::<usize>() > MAX_BYTES {
         diagnostics.push(Diagnostic::whole("bundle", format!("the files are over {MAX_BYTES} bytes in all")));
@@ -94,24 +104,34 @@ fn check_shape(files: &Files) -> Result<(), CompileError> {
     if diagnostics.is_empty() { Ok(()) } else { Err(CompileError { diagnostics }) }
 }
 
-/// The offset of the first bracket that is nested too deep, outside of strings and comments.
-pub(super) fn too_deep(text: &str) -> Option<usize> {
-    let (mut depth, mut string, mut bytes) = (0usize, false, text.bytes().enumerate());
-    while let Some((offset, byte)) = bytes.next() {
+/// Where text goes too deep, outside of strings and comments.
+pub(super) fn too_deep(text: &str) -> Option<(usize, String)> {
+    let (mut depth, mut signs, mut string, mut last) = (0usize, 0usize, false, b' ');
+    let mut bytes = text.bytes().enumerate();
+    while let Some((offset, mut byte)) = bytes.next() {
         match byte {
             b'\\' if string => drop(bytes.next()),
             b'"' => string = !string,
             _ if string => {}
-            b'/' if text.as_bytes().get(offset + 1) == Some(&b'/') => drop(bytes.find(|(_, b)| *b == b'\n')),
-            b'(' | b'[' | b'{' => {
-                depth += 1;
-                if depth > MAX_NESTING {
-                    return Some(offset);
-                }
+            // Either kind of line end ends a comment in Cedar.
+            b'/' if last == b'/' => {
+                byte = b'\n';
+                bytes.find(|(_, b)| matches!(b, b'\n' | b'\r'));
             }
+            b'(' | b'[' | b'{' => depth += 1,
             b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            // `<`: of `Set<`.
+            b'.' | b'+' | b'-' | b'*' | b'&' | b'|' | b'<' => signs += 1,
+            b'f' if last == b'i' => signs += 1,
+            b';' => signs = 0,
             _ => {}
         }
+        if depth > MAX_NESTING {
+            return Some((offset, format!("more than {MAX_NESTING} brackets inside each other")));
+        } else if signs > MAX_SIGNS {
+            return Some((offset, format!("more than {MAX_SIGNS} operators in one statement")));
+        }
+        last = byte;
     }
     None
 }
@@ -210,14 +230,14 @@ fn named(path: &str, text: &str) -> Result<Vec<Policy>, Vec<Diagnostic>> {
     Ok(renamed.collect())
 }
 
-/// The depth of the deepest condition; endless for a policy that has no syntax tree.
+/// The depth of the conditions, which Cedar puts inside each other; endless for a policy that has no syntax tree.
 fn nested(policy: &Policy) -> usize {
     let Ok(pst::Policy::Static(body)) = policy.to_pst() else { return usize::MAX };
     let clauses = body.body().clauses().iter();
     let depths = clauses.map(|clause| match clause {
         pst::Clause::When(expr) | pst::Clause::Unless(expr) => depth(expr),
     });
-    depths.max().unwrap_or(0)
+    depths.max().unwrap_or(0) + body.body().clauses().len()
 }
 
 fn ordinal(id: &PolicyId) -> usize {
@@ -226,14 +246,29 @@ fn ordinal(id: &PolicyId) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::too_deep;
+    use super::{MAX_SIGNS, too_deep};
+
+    fn at(text: &str) -> Option<usize> {
+        too_deep(text).map(|(offset, _)| offset)
+    }
 
     #[test]
     fn depth_counts_outside_of_strings_and_comments() {
-        assert_eq!(too_deep(&"(".repeat(64)), None);
-        assert_eq!(too_deep(&"(".repeat(65)), Some(64));
-        assert_eq!(too_deep(&format!("\"{}\"", "(".repeat(100))), None);
-        assert_eq!(too_deep(&format!("// {}\n", "(".repeat(100))), None);
-        assert!(too_deep(&format!("\"\\\"\" // {}\n{}", "(".repeat(100), "[".repeat(65))).is_some());
+        assert_eq!(at(&"(".repeat(64)), None);
+        assert_eq!(at(&"(".repeat(65)), Some(64));
+        assert_eq!(at(&format!("\"{}\"", "(".repeat(100))), None);
+        assert_eq!(at(&format!("// {}\n", "(".repeat(100))), None);
+        assert_eq!(at(&format!("// \r{}", "(".repeat(65))), Some(68));
+        assert_eq!(at(&format!("//\n/{}", "(".repeat(65))), Some(68));
+        assert!(at(&format!("\"\\\"\" // {}\n{}", "(".repeat(100), "[".repeat(65))).is_some());
+        assert_eq!(at(&"(1 > ".repeat(65)), Some(320));
+    }
+
+    #[test]
+    fn a_statement_has_so_many_operators() {
+        assert_eq!(at(&"a.".repeat(MAX_SIGNS)), None);
+        assert_eq!(at(&"a.".repeat(MAX_SIGNS + 1)), Some(2 * MAX_SIGNS + 1));
+        assert_eq!(at(&format!("{};{}", "a.".repeat(MAX_SIGNS), "a.".repeat(MAX_SIGNS))), None);
+        assert_eq!(at(&"if a then b else ".repeat(MAX_SIGNS + 1)), Some(17 * MAX_SIGNS + 1));
     }
 }

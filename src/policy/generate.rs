@@ -18,7 +18,7 @@ use cedar_policy::{
 };
 
 use super::{
-    bundle::{MAX_LEVEL, too_deep},
+    bundle::{MAX_LEVEL, STACK, too_deep},
     diagnostic::message,
     vocabulary::Vocabulary,
 };
@@ -29,7 +29,6 @@ pub const MAX_CONDITION: usize = 4096;
 /// Operators inside each other, of a condition as of a hand-written policy. Checks parse and evaluate on threads with
 /// ordinary stacks.
 pub const MAX_DEPTH: usize = 100;
-const STACK: usize = 16 * 1024 * 1024;
 /// Longest entity id, in bytes.
 pub const MAX_ENTITY_ID: usize = 1024;
 /// What the id of a generated policy starts with.
@@ -143,6 +142,13 @@ pub struct GrantFault {
 
 /// Checks a grant against a schema, everything at once.
 pub fn faults(vocabulary: &Vocabulary, grant: GrantSource<'_>) -> Vec<GrantFault> {
+    match grant.condition {
+        Some(_) => stacker::grow(STACK, || found(vocabulary, grant)),
+        None => found(vocabulary, grant),
+    }
+}
+
+fn found(vocabulary: &Vocabulary, grant: GrantSource<'_>) -> Vec<GrantFault> {
     let fault = |field, code, message: String| GrantFault { field, code, message };
     let mut found = Vec::new();
     let action =

@@ -4,7 +4,11 @@
 //! dozen roles that the principal has. Inside, rows lie in hash order with a directory of buckets in front, so
 //! a look-up that finds nothing, which is the usual one, costs about one cache miss.
 
-use std::{collections::HashMap, hash::BuildHasher, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::BuildHasher,
+    sync::Arc,
+};
 
 use super::generate::GrantSource;
 use crate::model::{Effect, GrantId};
@@ -144,7 +148,8 @@ impl RoleGrants {
 
     /// The same grants with some added and some removed.
     pub fn with(&self, symbols: &Symbols, added: Vec<GrantRow>, removed: &[GrantId]) -> Self {
-        let kept = self.iter().filter(|g| !removed.contains(&g.id()) && !added.iter().any(|a| a.id == g.id()));
+        let replaced: HashSet<GrantId> = removed.iter().copied().chain(added.iter().map(|row| row.id)).collect();
+        let kept = self.iter().filter(|g| !replaced.contains(&g.id()));
         let kept: Vec<GrantRow> = kept.map(|g| g.to_row()).collect();
         Self::new(symbols, kept.into_iter().chain(added))
     }

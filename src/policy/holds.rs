@@ -17,6 +17,12 @@ impl Snapshot {
         holder.roles.binary_search(&role).is_ok()
     }
 
+    /// Whether the role keeps anything from its holders: losing it would free them.
+    pub fn keeps_back(&self, role: RoleIx) -> bool {
+        let roles = self.closure(&[role]);
+        roles.iter().filter_map(|ix| self.role(*ix)).any(|role| role.grants.forbids())
+    }
+
     /// Whether the holder was granted the action on exactly this role, without condition.
     pub fn delegated(&self, holder: &Holder, action: &str, role: &str) -> bool {
         let (Some(action), Some(ty)) = (self.symbols.get(action), self.symbols.get("Role")) else { return false };

@@ -82,8 +82,12 @@ impl Snapshot {
     /// What to look for: each action on the type, on the resource, and on everything around it.
     pub(super) fn probes<'a>(&self, action: ActionIx, resource: &'a Resource) -> Vec<Probe<'a>> {
         let named = std::iter::once(&resource.reference).chain(&resource.ancestors);
-        let scopes = std::iter::once((&resource.reference.ty, None)).chain(named.map(|e| (&e.ty, Some(e.id.as_str()))));
-        let known = scopes.filter_map(|(ty, id)| Some((self.symbols.get(ty)?, id)));
+        let mut scopes: Vec<(&String, Option<&str>)> = named.map(|e| (&e.ty, Some(e.id.as_str()))).collect();
+        scopes.push((&resource.reference.ty, None));
+        // Whoever names a parent twice means it once.
+        scopes.sort_unstable();
+        scopes.dedup();
+        let known = scopes.into_iter().filter_map(|(ty, id)| Some((self.symbols.get(ty)?, id)));
         let actions = self.action_symbols(action);
         known.flat_map(|(ty, id)| actions.iter().map(move |action| self.symbols.probe(*action, ty, id))).collect()
     }

@@ -4,7 +4,10 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use cedar_policy::{EntityId, EntityTypeName, EntityUid};
@@ -93,6 +96,13 @@ pub struct Holder {
     graph: u64,
 }
 
+/// A number for a graph of roles that no other has, so that what was worked out for one snapshot is never taken for
+/// right in another that happens to have changed as often.
+fn fresh_graph() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
 impl Snapshot {
     /// A snapshot without roles.
     pub fn new(revision: Revision, bundle: Arc<Bundle>) -> Result<Self, cedar_policy::ParseErrors> {
@@ -102,7 +112,7 @@ impl Snapshot {
             symbols: Arc::default(),
             roles: Arc::default(),
             by_name: Arc::default(),
-            graph: 0,
+            graph: fresh_graph(),
             role_type: "Role".parse()?,
         })
     }
@@ -115,7 +125,7 @@ impl Snapshot {
             next.bundle = bundle;
         }
         if !delta.roles.is_empty() || !delta.removed_roles.is_empty() {
-            next.graph += 1;
+            next.graph = fresh_graph();
             next.change_roles(delta.roles, delta.removed_roles);
         }
         if !delta.grants.is_empty() || !delta.removed_grants.is_empty() {

@@ -171,7 +171,12 @@ fn names<'a>(types: Option<impl Iterator<Item = &'a EntityTypeName>>) -> Vec<Str
 /// The most similar of the known names, if it is similar at all.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Option<String> {
     let lower: String = name.chars().take(100).collect::<String>().to_lowercase();
-    let scored = known.map(|candidate| (strsim::jaro_winkler(&lower, &candidate.to_lowercase()), candidate));
+    // A forgotten namespace is a smaller mistake than a wrong word.
+    let score = |candidate: &str| {
+        let word = candidate.rsplit("::").next().unwrap_or(candidate);
+        strsim::jaro_winkler(&lower, candidate).max(0.95 * strsim::jaro_winkler(&lower, word))
+    };
+    let scored = known.map(|candidate| (score(&candidate.to_lowercase()), candidate));
     let best = scored.max_by(|(a, x), (b, y)| a.total_cmp(b).then_with(|| y.cmp(x)))?;
     (best.0 > 0.5).then(|| best.1.clone())
 }

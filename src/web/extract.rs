@@ -28,6 +28,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             return Err(ApiError::UnsupportedMediaType);
         }
         let bytes = Bytes::from_request(request, state).await.map_err(unread)?;
+        // A list would be taken for an object's members in their order of declaration.
+        if bytes.trim_ascii_start().first().is_some_and(|first| *first == b'[') {
+            let message = "the body is not acceptable: expected an object, found an array".to_owned();
+            return Err(ApiError::BadRequest { code: "invalid_body", message });
+        }
         serde_json::from_slice(&bytes).map(Self).map_err(|error| {
             let code = if error.is_data() { "invalid_body" } else { "malformed_json" };
             ApiError::BadRequest { code, message: format!("the body is not acceptable: {error}") }

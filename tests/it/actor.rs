@@ -340,13 +340,4 @@ impl Actor {
         let number = all.items().iter().find(|b| b["active"] == true).unwrap()["number"].as_i64().unwrap();
         (number, serde_json::from_value(self.bundle(number).await.is(200).json["files"].clone()).unwrap())
     }
-
-    /// The active bundle with one file changed, stored and made active.
-    pub async fn activate_with(&self, path: &str, text: &str) -> Answer {
-        let (_, mut files) = self.active_bundle().await;
-        files.insert(path.to_owned(), text.to_owned());
-        let stored = self.create_bundle(&files).await;
-        assert!(matches!(stored.status, 200 | 201), "{}", stored.text);
-        self.activate(stored.json["number"].as_i64().unwrap()).await
-    }
 }

@@ -1,1 +1,7 @@
-//! To be written.
+//! `/api/v1/admin`, one file for each resource.
+
+mod assignments;
+mod bundles;
+mod clients;
+mod grants;
+mod roles;

@@ -106,6 +106,8 @@ pub enum Wire {
     Cut,
     /// Nothing comes through any more, and nobody is told.
     Silent,
+    /// Connections that there are fall silent for good; new ones work.
+    Replaced,
 }
 
 /// A way to a database that can be interrupted.
@@ -138,6 +140,7 @@ impl Cable {
 
 impl Drop for Cable {
     fn drop(&mut self) {
+        self.make(Wire::Cut);
         self.task.abort();
     }
 }
@@ -165,10 +168,18 @@ async fn carry(listener: TcpListener, address: SocketAddr, target: (String, u16)
 }
 
 async fn join(mut near: TcpStream, target: (String, u16), mut state: watch::Receiver<Wire>) {
+    // A connection that gets no further than half of its login would hold up `DROP DATABASE` for everybody.
+    if state.wait_for(|wire| *wire != Wire::Silent).await.is_err() {
+        return;
+    }
     let Ok(mut far) = TcpStream::connect(target).await else { return };
     let mut ending = state.clone();
+    let born = *state.borrow_and_update();
     let carried = async {
         loop {
+            if *state.borrow() == Wire::Replaced && born != Wire::Replaced {
+                std::future::pending::<()>().await;
+            }
             if *state.borrow_and_update() == Wire::Silent {
                 let _ = state.wait_for(|wire| *wire != Wire::Silent).await;
             }

@@ -166,6 +166,55 @@ async fn nobody_hands_out_a_scope_they_do_not_have() {
     clerk.update_client(&made, json!({ "scope": "orders:read" })).await.is(200);
 }
 
+/// V-047: who can act as a client can use its scopes.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_takes_over_a_client_with_a_scope_they_do_not_have() {
+    let app = TestApp::spawn().await;
+    let admin = app.admin().await;
+    let clerk = app.client("clerk", "admin", &["clerk"]).await;
+    for action in ["rotateClientSecret", "updateClient"] {
+        admin.grant("clerk", &format!("Deodar::{action}"), json!({ "type": "Client" })).await.is(201);
+    }
+    let asker = app.client("asker", "authz:check", &[]).await;
+    clerk.rotate_secret(&asker.who().id).await.problem(403, "forbidden");
+    clerk.update_client(&asker.who().id, json!({ "redirect_uris": [] })).await.problem(403, "forbidden");
+    let plain = app.client("plain", "orders", &[]).await;
+    clerk.rotate_secret(&plain.who().id).await.is(200);
+}
+
+/// V-047: a forbid binds until somebody takes it away who is not bound by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_frees_themselves_of_a_forbid() {
+    let app = TestApp::spawn().await;
+    let admin = app.admin().await;
+    let clerk = app.client("clerk", "admin authz:check", &["clerk"]).await;
+    admin.create_role("bound", &[]).await.is(201);
+    admin.inherit("clerk", "bound").await.is(204);
+    admin.grant("clerk", "write", json!({ "type": "Document" })).await.is(201);
+    let forbid = admin.forbid("bound", "write", json!({ "type": "Document", "id": "1" })).await.is(201).text_at("/id");
+    for action in ["inheritRole", "deleteRole", "unassignRole", "deleteGrant"] {
+        admin.grant("clerk", &format!("Deodar::{action}"), json!({ "type": "Role" })).await.is(201);
+    }
+    let ask = question(clerk.who(), "write", json!({ "type": "Document", "id": "1" }));
+    clerk.delete_grant(&forbid).await.problem(403, "forbidden");
+    clerk.disinherit("clerk", "bound").await.problem(403, "forbidden");
+    clerk.delete_role("bound").await.problem(403, "forbidden");
+    admin.assign(clerk.who(), "bound").await.is(204);
+    clerk.unassign(clerk.who(), "bound").await.problem(403, "forbidden");
+    clerk.check(ask).await.denies();
+}
+
+/// V-048: nor is the last administrator left with hands tied: what binds them, they must be able to undo.
+#[tokio::test(flavor = "multi_thread")]
+async fn administrators_do_not_tie_their_own_hands() {
+    let app = TestApp::spawn().await;
+    let admin = app.admin().await;
+    let forbid =
+        |action: &str| json!({ "role": "admin", "effect": "forbid", "action": action, "resource": { "type": "Role" } });
+    let both = json!({ "create": [forbid("Deodar::deleteGrant"), forbid("Deodar::createGrant")] });
+    admin.grants_batch(&both).await.problem(409, "last_administrator");
+}
+
 /// V-047: an auditor looks.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_auditor_changes_nothing() {

@@ -2,7 +2,7 @@
 //!
 //! `scripts/with-services cargo test --test it`
 
-#![expect(clippy::unwrap_used, reason = "a test may stop")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, reason = "a test may stop")]
 
 mod actor;
 mod answer;
