@@ -22,7 +22,7 @@ use crate::{
     pdp::{Write, off_runtime},
     policy::{GrantFault, GrantSource, faults, list as list_names},
     store::{self, revision::Change},
-    web::{ApiError, Body, Caller, Cursor, FieldFault, Page, Params, PathOf, Problem, Revised},
+    web::{ApiError, Body, Caller, Cursor, FieldFault, Object, Page, Params, PathOf, Problem, Revised},
 };
 
 /// A grant.
@@ -58,7 +58,8 @@ pub struct GrantBody {
     /// An action id of the schema (`read`, `Docs::read`); a group counts too.
     action: String,
     /// On what.
-    resource: ScopeBody,
+    #[schema(value_type = ScopeBody)]
+    resource: Object<ScopeBody>,
     /// A Cedar expression that must hold as well.
     condition: Option<String>,
     /// For people.
@@ -84,7 +85,8 @@ pub struct ScopeBody {
 pub struct GrantBatch {
     /// Grants to make. Together with `delete` up to 10 000.
     #[serde(default, alias = "grants")]
-    create: Vec<GrantBody>,
+    #[schema(value_type = Vec<GrantBody>)]
+    create: Vec<Object<GrantBody>>,
     /// Ids of grants to remove.
     #[serde(default)]
     #[schema(value_type = Vec<uuid::Uuid>)]
@@ -142,7 +144,7 @@ pub async fn create(
         return Err(ApiError::field("role", "role_mismatch", format!("the path says `{name}`: leave `role` out")));
     }
     body.role = Some(name);
-    let grants = read(vec![body], |_, field| field.to_owned())?;
+    let grants = read(vec![Object(body)], |_, field| field.to_owned())?;
     let mut write = begin(&app, &caller, &grants, &[]).await?;
     store::roles::find(write.conn(), &role).await?.ok_or_else(|| missing(&role))?;
     validate(&mut write, &grants, |_, field| field.to_owned()).await?;
@@ -236,10 +238,11 @@ fn in_batch(n: usize, field: &str) -> String {
 }
 
 /// Reads bodies, as far as no schema is needed.
-fn read(bodies: Vec<GrantBody>, at: impl Fn(usize, &str) -> String) -> Result<Vec<NewGrant>, ApiError> {
+fn read(bodies: Vec<Object<GrantBody>>, at: impl Fn(usize, &str) -> String) -> Result<Vec<NewGrant>, ApiError> {
     let mut faults = Vec::new();
     let mut grants = Vec::with_capacity(bodies.len());
-    for (n, body) in bodies.into_iter().enumerate() {
+    for (n, Object(body)) in bodies.into_iter().enumerate() {
+        let Object(scope) = body.resource;
         let field = |name: &str| at(n, name);
         let role = body.role.as_deref().unwrap_or_default().parse::<RoleName>();
         if let Err(error) = &role {
@@ -247,8 +250,8 @@ fn read(bodies: Vec<GrantBody>, at: impl Fn(usize, &str) -> String) -> Result<Ve
         }
         let texts = [
             ("action", Some(&body.action)),
-            ("resource.type", Some(&body.resource.ty)),
-            ("resource.id", body.resource.id.as_ref()),
+            ("resource.type", Some(&scope.ty)),
+            ("resource.id", scope.id.as_ref()),
             ("condition", body.condition.as_ref()),
             ("description", Some(&body.description)),
         ];
@@ -262,7 +265,7 @@ fn read(bodies: Vec<GrantBody>, at: impl Fn(usize, &str) -> String) -> Result<Ve
             faults.push(FieldFault::new(field("description"), "invalid_description", message));
         }
         if let Ok(role) = role {
-            let resource = ResourceScope { ty: body.resource.ty, id: body.resource.id };
+            let resource = ResourceScope { ty: scope.ty, id: scope.id };
             let GrantBody { effect, action, condition, description, .. } = body;
             grants.push(NewGrant { role, effect, action, resource, condition, description });
         }

@@ -8,7 +8,7 @@ use super::request::{CheckRequest, CheckResponse};
 use crate::{
     app::App,
     model::Revision,
-    web::{ApiError, Body, Caller, Problem},
+    web::{ApiError, Body, Caller, Object, Problem},
 };
 
 /// Several checks.
@@ -16,7 +16,8 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct BatchRequest {
     /// 1 to 1000.
-    checks: Vec<CheckRequest>,
+    #[schema(value_type = Vec<CheckRequest>)]
+    checks: Vec<Object<CheckRequest>>,
 }
 
 /// Their answers, all as of one revision, in order.
@@ -42,13 +43,13 @@ pub async fn batch(
         let message = format!("a batch holds 1 to {MOST} checks, this one {}", body.checks.len());
         return Err(ApiError::BadRequest { code: "batch_size", message });
     }
-    let at_least = body.checks.iter().filter_map(|check| check.at_least_revision).max();
-    let explain = body.checks.iter().any(|check| check.explain);
-    let read: Vec<_> = body.checks.iter().map(|check| check.read(&app, &caller)).collect();
+    let at_least = body.checks.iter().filter_map(|Object(check)| check.at_least_revision).max();
+    let explain = body.checks.iter().any(|Object(check)| check.explain);
+    let read: Vec<_> = body.checks.iter().map(|Object(check)| check.read(&app, &caller)).collect();
     let requests: Vec<_> = read.iter().filter_map(|r| r.as_ref().ok().cloned()).collect();
     let batch = app.pdp.check_all(&requests, at_least, explain).await?;
     let mut answers = batch.answers.into_iter();
-    let answered = read.into_iter().zip(&body.checks).map(|(read, check)| match read {
+    let answered = read.into_iter().zip(&body.checks).map(|(read, Object(check))| match read {
         Err(error) => CheckResponse::failed(&error),
         Ok(_) => match answers.next() {
             Some(Ok(answer)) => CheckResponse::new(answer, None, check.explain),

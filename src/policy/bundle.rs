@@ -71,8 +71,24 @@ fn checked(number: i32, files: &Files) -> Result<Bundle, CompileError> {
     let (schema, schema_text) = schema(&files)?;
     let vocabulary = Vocabulary::new(schema)
         .map_err(|error| CompileError { diagnostics: vec![Diagnostic::whole("schema", error.to_string())] })?;
+    if let Some(action) = vocabulary.actions().iter().find(|action| ambiguous(action.uid.id().as_ref())) {
+        let id: &str = action.uid.id().as_ref();
+        let message =
+            format!("the action id `{id}` has `::` inside or `:` in front, which parts a namespace from an id");
+        let quoted = format!("\"{id}\"");
+        let (path, source, at) = (files.iter().filter(|(path, _)| path.starts_with("schema/")))
+            .find_map(|(path, text)| Some((path.as_str(), text.as_str(), text.find(&quoted)?)))
+            .unwrap_or(("schema", "", 0));
+        return Err(CompileError { diagnostics: vec![Diagnostic::at(path, source, at, message)] });
+    }
     let (policies, warnings) = policies(&files, &vocabulary)?;
     Ok(Bundle { number, policies, vocabulary, schema_text, warnings, slices: SliceCache::default() })
+}
+
+/// Whether the name of an action with this id could be another's: `Docs::read` is `Docs::Action::"read"`, so it cannot
+/// be `Action::"Docs::read"` as well.
+fn ambiguous(id: &str) -> bool {
+    id.contains("::") || id.starts_with(':')
 }
 
 fn check_shape(files: &Files) -> Result<(), CompileError> {
@@ -182,7 +198,9 @@ fn policies(files: &Files, vocabulary: &Vocabulary) -> Result<(Handwritten, Vec<
                 for policy in policies {
                     if set.add(policy.clone()).is_err() {
                         let message = format!("two policies of this file have the id `{}`", policy.id());
-                        diagnostics.push(Diagnostic::whole(path, message));
+                        let name = AsRef::<str>::as_ref(policy.id()).split_once('#').map_or("", |(_, name)| name);
+                        let again = text.rfind(&format!("\"{name}\"")).unwrap_or(0);
+                        diagnostics.push(Diagnostic::at(path, text, again, message));
                     }
                 }
             }

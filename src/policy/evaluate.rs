@@ -97,7 +97,7 @@ impl Snapshot {
                 if self.effect_of(candidates, error.policy_id()) == Effect::Forbid {
                     verdict.forbidden = true;
                 }
-                let policy = error.policy_id().to_string();
+                let policy = handwritten::text(error.policy_id());
                 verdict.errors.push(PolicyError { policy, message: error.inner().to_string() });
             }
         }

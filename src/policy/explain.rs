@@ -108,12 +108,12 @@ impl Snapshot {
             let role = Some(self.role(candidate.role)?.name.clone());
             let path = Some(self.path(&holder.assigned, candidate.role));
             let effect = candidate.source(self)?.effect;
-            return Some(Reason { policy: id.to_string(), effect, role, path, annotations: None });
+            return Some(Reason { policy: handwritten::text(id), effect, role, path, annotations: None });
         }
         let policy = self.bundle.policies.get(id)?;
         let annotations = policy.annotations().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
         let effect = handwritten::effect(policy);
-        Some(Reason { policy: id.to_string(), effect, role: None, path: None, annotations: Some(annotations) })
+        Some(Reason { policy: handwritten::text(id), effect, role: None, path: None, annotations: Some(annotations) })
     }
 
     /// What would have to be granted. Meant for a deny without a forbid. `thorough` also looks through the roles
@@ -130,7 +130,7 @@ impl Snapshot {
         }
         let written = candidates.handwritten.iter().map(|n| self.bundle.policies.at(*n));
         for policy in written.filter(|p| handwritten::effect(p) == Effect::Permit).take(MOST) {
-            found.push(Nearest::Condition { policy: policy.id().to_string(), role: None, condition: None });
+            found.push(Nearest::Condition { policy: handwritten::text(policy.id()), role: None, condition: None });
         }
         if thorough {
             let roles = self.roles_that_may(q).take(MOST);

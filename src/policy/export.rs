@@ -3,7 +3,7 @@
 use cedar_policy::{Entities, Entity, Policy, pst};
 
 use super::{
-    generate,
+    generate, handwritten,
     snapshot::{Holder, Snapshot},
 };
 
@@ -52,7 +52,7 @@ pub fn export(snapshot: &Snapshot, principals: &[Holder]) -> Result<Exported, Ex
 fn renamed(policy: &Policy) -> Result<Policy, pst::PstConstructionError> {
     let pst::Policy::Static(body) = policy.to_pst()? else { return Ok(policy.clone()) };
     let mut annotations = body.body().annotations.clone();
-    annotations.insert("id".to_owned(), policy.id().to_string().into());
+    annotations.insert("id".to_owned(), handwritten::text(policy.id()).into());
     let template = body.body().clone().with_annotations(annotations);
     let body = pst::StaticPolicy::try_from(template)?;
     Policy::from_pst(pst::Policy::Static(body))

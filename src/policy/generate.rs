@@ -20,7 +20,7 @@ use cedar_policy::{
 use super::{
     bundle::{MAX_LEVEL, STACK, too_deep},
     diagnostic::message,
-    vocabulary::Vocabulary,
+    vocabulary::{Unknown, Vocabulary},
 };
 use crate::model::{Effect, GrantId};
 
@@ -151,8 +151,12 @@ pub fn faults(vocabulary: &Vocabulary, grant: GrantSource<'_>) -> Vec<GrantFault
 fn found(vocabulary: &Vocabulary, grant: GrantSource<'_>) -> Vec<GrantFault> {
     let fault = |field, code, message: String| GrantFault { field, code, message };
     let mut found = Vec::new();
-    let action =
-        vocabulary.action(grant.action).map_err(|unknown| fault("action", "unknown_action", unknown.to_string()));
+    // By name only: Cedar text is for requests, and a stored grant is looked up by the name.
+    let named = vocabulary.action(grant.action).and_then(|ix| match &vocabulary.at(ix).name {
+        name if name == grant.action => Ok(ix),
+        name => Err(Unknown { what: "action", name: grant.action.to_owned(), nearest: Some(name.clone()) }),
+    });
+    let action = named.map_err(|unknown| fault("action", "unknown_action", unknown.to_string()));
     let ty = vocabulary.entity_type(grant.ty).map_err(|u| fault("resource.type", "unknown_type", u.to_string()));
     if let (Ok(ty), Some(id)) = (&ty, grant.resource_id) {
         match &ty.ids {

@@ -54,7 +54,7 @@ impl Handwritten {
             wanted.map(|(n, _)| n).collect()
         });
         let by_action = by_action.collect();
-        let by_id = policies.iter().enumerate().map(|(n, e)| (e.policy.id().to_string(), n)).collect();
+        let by_id = policies.iter().enumerate().map(|(n, e)| (text(e.policy.id()), n)).collect();
         Self { policies, by_action, by_id }
     }
 
@@ -99,6 +99,11 @@ impl Handwritten {
     pub fn get(&self, id: &PolicyId) -> Option<&Policy> {
         self.by_id.get(AsRef::<str>::as_ref(id)).map(|n| self.at(*n))
     }
+}
+
+/// An id as it was written. `Display` escapes it, so that `don't` would be another one.
+pub fn text(id: &PolicyId) -> String {
+    AsRef::<str>::as_ref(id).to_owned()
 }
 
 /// Cedar's effect in our words.

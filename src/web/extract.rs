@@ -1,11 +1,16 @@
 //! Requests read at the edge, with errors that say what to write instead.
 
+use std::{fmt, marker::PhantomData};
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::BytesRejection},
     http::{StatusCode, header, request::Parts},
 };
-use serde::de::DeserializeOwned;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 use super::ApiError;
 
@@ -28,15 +33,34 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             return Err(ApiError::UnsupportedMediaType);
         }
         let bytes = Bytes::from_request(request, state).await.map_err(unread)?;
-        // A list would be taken for an object's members in their order of declaration.
-        if bytes.trim_ascii_start().first().is_some_and(|first| *first == b'[') {
-            let message = "the body is not acceptable: expected an object, found an array".to_owned();
-            return Err(ApiError::BadRequest { code: "invalid_body", message });
-        }
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| {
+        serde_json::from_slice(&bytes).map(|Object(body)| Self(body)).map_err(|error| {
             let code = if error.is_data() { "invalid_body" } else { "malformed_json" };
             ApiError::BadRequest { code, message: format!("the body is not acceptable: {error}") }
         })
+    }
+}
+
+/// A JSON object. Derived readers would also take a list for the members in the order of their declaration.
+#[derive(Debug)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Object<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(members)).map(Object)
     }
 }
 

@@ -11,7 +11,7 @@ mod revised;
 pub use self::{
     address::{ClientAddress, TokenLimit},
     caller::{Caller, refusal},
-    extract::{Body, Params, PathOf},
+    extract::{Body, Object, Params, PathOf},
     page::{Cursor, Page},
     problem::{ApiError, FieldFault, Problem},
     request_log::{RequestId, track},

@@ -247,6 +247,7 @@ async fn what_cannot_be_read_is_a_400_and_never_a_decision() {
         "[]".to_owned(),
         "true".to_owned(),
         format!("[{text}]"),
+        json!([good["principal"], "read", good["resource"], {}, null, null, true]).to_string(),
         text[..text.len() - 1].to_owned(),
         format!("{text}{text}"),
         text.replacen('{', "{\"action\":\"write\",", 1),
