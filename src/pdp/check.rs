@@ -209,8 +209,12 @@ fn resource(snapshot: &Snapshot, request: &AccessRequest, target: Option<&Holder
             snapshot.role_ix(&input.entity.id).map_or(Vec::new(), |ix| snapshot.closure(&[ix]))
         }
         Known::Foreign => {
-            let (entity, _) = described(snapshot, "resource", &input.entity, &input.attributes, &input.parents)?;
-            return Ok(Resource { reference: input.entity.clone(), ancestors: input.parents.clone(), entity });
+            let (entity, roles) = described(snapshot, "resource", &input.entity, &input.attributes, &input.parents)?;
+            // A resource may be inside a role, and then it is inside what the role inherits.
+            let inherited = snapshot.closure(&roles).into_iter().filter_map(|ix| snapshot.role(ix));
+            let inherited = inherited.map(|role| EntityRef::new("Role", role.name.as_str()));
+            let ancestors = input.parents.iter().cloned().chain(inherited).collect();
+            return Ok(Resource { reference: input.entity.clone(), ancestors, entity });
         }
     };
     refuse_facts("resource", &input.attributes, &input.parents)?;

@@ -90,7 +90,7 @@ async fn a_faulty_bundle_is_refused_with_file_line_and_column() {
     refused("policies/x.cedar", &deep, 1, "").await;
     // The same id in one file twice.
     let twice = "@id(\"a\") permit (principal, action, resource);\n@id(\"a\") forbid (principal, action, resource);";
-    refused("policies/x.cedar", twice, 1, "policies/x.cedar#a").await;
+    refused("policies/x.cedar", twice, 2, "policies/x.cedar#a").await;
 
     for files in [
         json!({ "policies/../x.cedar": "" }),
