@@ -9,7 +9,7 @@ use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationMode, Validato
 
 use super::{
     diagnostic::{CompileError, Diagnostic, Severity},
-    generate::{MAX_DEPTH, depth},
+    generate::{MAX_DEPTH, NO_CLIMBING, climbs_from_context, depth},
     handwritten::Handwritten,
     slice::SliceCache,
     vocabulary::Vocabulary,
@@ -236,6 +236,10 @@ fn named(path: &str, text: &str) -> Result<Vec<Policy>, Vec<Diagnostic>> {
     }
     let mut policies: Vec<(usize, &Policy)> = set.policies().map(|p| (ordinal(p.id()), p)).collect();
     policies.sort_by_key(|(n, _)| *n);
+    if let Some(policy) = policies.iter().map(|(_, policy)| *policy).find(|policy| climbs(policy)) {
+        let offset = policy.annotation("id").and_then(|id| text.find(id)).unwrap_or(0);
+        return Err(vec![Diagnostic::at(path, text, offset, NO_CLIMBING)]);
+    }
     if let Some(policy) = policies.iter().map(|(_, policy)| *policy).find(|policy| nested(policy) > MAX_DEPTH) {
         let message = format!("{} operators inside each other; at most {MAX_DEPTH}", nested(policy));
         let offset = policy.annotation("id").and_then(|id| text.find(id)).unwrap_or(0);
@@ -256,6 +260,14 @@ fn nested(policy: &Policy) -> usize {
         pst::Clause::When(expr) | pst::Clause::Unless(expr) => depth(expr),
     });
     depths.max().unwrap_or(0) + body.body().clauses().len()
+}
+
+/// Whether some condition asks for the ancestors of an entity of the context.
+fn climbs(policy: &Policy) -> bool {
+    let Ok(pst::Policy::Static(body)) = policy.to_pst() else { return false };
+    body.body().clauses().iter().any(|clause| match clause {
+        pst::Clause::When(expr) | pst::Clause::Unless(expr) => climbs_from_context(expr),
+    })
 }
 
 fn ordinal(id: &PolicyId) -> usize {

@@ -29,6 +29,9 @@ pub const MAX_CONDITION: usize = 4096;
 /// Operators inside each other, of a condition as of a hand-written policy. Checks parse and evaluate on threads with
 /// ordinary stacks.
 pub const MAX_DEPTH: usize = 100;
+/// What is said of [`climbs_from_context`].
+pub(super) const NO_CLIMBING: &str =
+    "an entity of the context has no ancestors here: compare it with `==`, or ask `in` of principal or resource";
 /// Longest entity id, in bytes.
 pub const MAX_ENTITY_ID: usize = 1024;
 /// What the id of a generated policy starts with.
@@ -104,6 +107,20 @@ pub(super) fn depth(expr: &pst::Expr) -> usize {
     1 + expr.reduce(&|e| (!std::ptr::eq(e, expr)).then(|| depth(e)), &usize::max, 0)
 }
 
+/// Whether an entity of the context is asked for its ancestors. A request brings only those of principal and resource,
+/// so the answer would silently be no.
+pub(super) fn climbs_from_context(expr: &pst::Expr) -> bool {
+    let context = |e: &pst::Expr| {
+        e.reduce(&|e| matches!(e, pst::Expr::Var(pst::Var::Context)).then_some(true), &|a, b| a || b, false)
+    };
+    let climbs = |e: &pst::Expr| match e {
+        pst::Expr::BinaryOp { op: pst::BinaryOp::In, left, .. } => context(left).then_some(true),
+        pst::Expr::Is { expr, in_expr: Some(_), .. } => context(expr).then_some(true),
+        _ => None,
+    };
+    expr.reduce(&climbs, &|a, b| a || b, false)
+}
+
 /// `Docs::read` → `Docs::Action::"read"`.
 fn action_uid(action: &str) -> Result<EntityUID, String> {
     let (namespace, id) = action.rsplit_once("::").map_or((None, action), |(ns, id)| (Some(ns), id));
@@ -174,6 +191,7 @@ fn found(vocabulary: &Vocabulary, grant: GrantSource<'_>) -> Vec<GrantFault> {
         Some(text) if text.len() > MAX_CONDITION => Err(format!("a condition has at most {MAX_CONDITION} bytes")),
         Some(text) if too_deep(text).is_some() => Err("the condition is nested too deep".to_owned()),
         Some(text) => expression(text).and_then(|expr| match depth(&expr) {
+            0..=MAX_DEPTH if climbs_from_context(&expr) => Err(NO_CLIMBING.to_owned()),
             0..=MAX_DEPTH => Ok(()),
             deeper => {
                 Err(format!("{deeper} operators inside each other; at most {MAX_DEPTH}: split it into several grants"))
