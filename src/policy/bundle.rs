@@ -283,6 +283,21 @@ mod tests {
     }
 
     #[test]
+    fn an_entity_of_the_context_is_compared_and_not_climbed_from() {
+        let schema =
+            "entity Thing; action read appliesTo { principal: [User], resource: [Thing], context: { as: Role } };";
+        let with = |condition: &str| {
+            let policy = format!("forbid (principal, action == Action::\"read\", resource) when {{ {condition} }};");
+            let files = [("schema/t.cedarschema", schema.to_owned()), ("policies/t.cedar", policy)];
+            super::compile(0, &super::Files::from(files.map(|(path, text)| (path.to_owned(), text))))
+        };
+        assert!(with("context.as == Role::\"viewer\"").is_ok());
+        assert!(with("principal in context.as").is_ok());
+        let refused = with("true && context.as in Role::\"viewer\"").unwrap_err();
+        assert!(refused.to_string().contains("compare it with `==`"), "{refused}");
+    }
+
+    #[test]
     fn depth_counts_outside_of_strings_and_comments() {
         assert_eq!(at(&"(".repeat(64)), None);
         assert_eq!(at(&"(".repeat(65)), Some(64));
