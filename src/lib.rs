@@ -7,8 +7,8 @@
 //! |--:|---|
 //! | 1 | [`model`]: the words of the domain |
 //! | 2 | [`config`]: every setting; [`telemetry`]: logs and metrics |
-//! | 3 | [`crypto`]; [`policy`]: the engine; [`store`]: all SQL |
-//! | 4 | [`pdp`]: the decision point |
+//! | 3 | [`crypto`]; [`mail`]: outgoing mail; [`policy`]: the engine; [`store`]: all SQL |
+//! | 4 | [`pdp`]: the decision point; [`post`]: mail that waits, and the task that sends it |
 //! | 5 | [`tokens`]: access tokens |
 //! | 6 | [`app`]: the one handle |
 //! | 7 | [`web`]: HTTP plumbing |
@@ -23,11 +23,13 @@ pub mod cli;
 pub mod config;
 pub mod crypto;
 pub mod dev;
+pub mod mail;
 pub mod model;
 pub mod oauth;
 pub mod ops;
 pub mod pdp;
 pub mod policy;
+pub mod post;
 pub mod routes;
 pub mod store;
 pub mod telemetry;

@@ -15,6 +15,9 @@ pub const REQUEST_SECONDS: &str = "deodar_http_request_seconds";
 /// Histogram: seconds that one permission check takes, without HTTP.
 pub const CHECK_SECONDS: &str = "deodar_check_seconds";
 
+/// Counter: mails by `outcome`: `sent`, `failed` (tried again later) or `dropped`.
+pub const MAILS: &str = "deodar_mails_total";
+
 /// From a cached check to the longest timeout. A password hash lies near 50 ms.
 const REQUEST_BUCKETS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
@@ -65,6 +68,7 @@ fn install() -> PrometheusHandle {
     }
     metrics::describe_histogram!(REQUEST_SECONDS, "Seconds from a request's arrival to its answer");
     metrics::describe_histogram!(CHECK_SECONDS, "Seconds that one permission check takes, without HTTP");
+    metrics::describe_counter!(MAILS, "Mails by outcome: sent, failed (tried again later), dropped");
     handle
 }
 

@@ -18,9 +18,11 @@ pub use self::files::{Directories, Unreadable, built_in};
 use crate::{
     config::Config,
     crypto::Sealer,
+    mail::{BadServer, Mailbox, Mailer, Relay},
     model::Clock,
     pdp::{self, Adopted, Pdp, Settings},
     policy::Files,
+    post::Post,
     store,
     tokens::{Keys, KeysError, Tokens},
 };
@@ -43,6 +45,8 @@ pub struct Inner {
     pub pdp: Arc<Pdp>,
     /// Issues and verifies tokens.
     pub tokens: Tokens,
+    /// Mail on its way.
+    pub post: Arc<Post>,
     redis: Option<redis::Client>,
     leaving: AtomicBool,
     stop: CancellationToken,
@@ -58,6 +62,8 @@ pub struct Options {
     pub verbose: bool,
     /// The time.
     pub clock: Clock,
+    /// Keeps mail for reading where no mail server is configured; else it waits in the outbox.
+    pub mailbox: Option<Mailbox>,
 }
 
 /// The server cannot start.
@@ -75,6 +81,9 @@ pub enum StartError {
     /// The URL of Redis. Whether Redis is there does not matter.
     #[error("`REDIS_URL` is not a Redis URL")]
     Redis(#[from] redis::RedisError),
+    /// The mail server's settings. Whether it is there does not matter.
+    #[error(transparent)]
+    Mail(#[from] BadServer),
 }
 
 impl App {
@@ -94,9 +103,12 @@ impl App {
             principals: config.principal_cache,
         };
         let redis = config.redis_url.as_ref().map(|url| redis::Client::open(url.expose().as_str())).transpose()?;
-        let sealer = Sealer::new(config.master_keys.iter().cloned());
+        let sealer = Arc::new(Sealer::new(config.master_keys.iter().cloned()));
         let keys = Keys::load(&pool, &sealer).await?;
         let pdp = Arc::new(Pdp::load(pool.clone(), options.clock.clone(), settings).await?);
+        let (mailer, clock, host) =
+            (mailer(&config, options.mailbox)?, options.clock.clone(), config.issuer.host().to_owned());
+        let post = Post::new(pool.clone(), sealer, mailer, clock, host, config.mail_queue);
         let issuer = config.issuer.as_str().to_owned();
         let tokens = Tokens::new(issuer, config.access_token_lifetime, options.clock.clone(), keys, config.token_cache);
         let app = Self(Arc::new(Inner {
@@ -110,6 +122,7 @@ impl App {
             pool,
             pdp,
             tokens,
+            post: Arc::new(post),
         }));
         app.start_tasks();
         Ok(app)
@@ -123,6 +136,8 @@ impl App {
                 stop.run_until_cancelled(hint::exchange(redis, pdp)).await;
             });
         }
+        let (post, stop) = (Arc::clone(&self.post), self.stop.clone());
+        self.tasks.spawn(async move { post.run(stop).await });
         let (pool, stop) = (self.pool.clone(), self.stop.clone());
         self.tasks.spawn(async move {
             while stop.run_until_cancelled(tokio::time::sleep(Duration::from_mins(10))).await.is_some() {
@@ -159,6 +174,14 @@ impl Deref for App {
 
     fn deref(&self) -> &Inner {
         &self.0
+    }
+}
+
+fn mailer(config: &Config, mailbox: Option<Mailbox>) -> Result<Mailer, BadServer> {
+    match (&config.smtp_url, &config.mail_from, mailbox) {
+        (Some(url), Some(from), _) => Ok(Mailer::Relay(Relay::new(url.expose(), from.clone())?)),
+        (_, _, Some(mailbox)) => Ok(Mailer::Kept(mailbox)),
+        _ => Ok(Mailer::None),
     }
 }
 

@@ -16,7 +16,8 @@ use super::{Failure, listen};
 use crate::{
     app::{self, App, Directories, built_in},
     config::{Config, Environment},
-    dev::{demo, postgres, secrets, watch},
+    dev::{demo, mailbox, postgres, secrets, watch},
+    mail::Mailbox,
     model::Clock,
     ops,
     policy::Files,
@@ -64,31 +65,34 @@ pub async fn run(options: Options) -> Result<(), Failure> {
     served
 }
 
-async fn serve(options: &Options, dir: &Path, cluster: &postgres::Cluster) -> Result<(), Failure> {
-    let listener = TcpListener::bind(options.listen)?;
+async fn serve(flags: &Options, dir: &Path, cluster: &postgres::Cluster) -> Result<(), Failure> {
+    let listener = TcpListener::bind(flags.listen)?;
     let address = listener.local_addr()?;
     let secrets = secrets::Secrets::load(dir)?;
     let database_url = cluster.url("deodar");
     store::create_database(&cluster.url("postgres"), "deodar").await?;
-    let config = configure(options, address, &database_url, &secrets)?;
+    let config = configure(flags, address, &database_url, &secrets)?;
     telemetry::init(&config.log, config.log_format.json_lines());
     listen::keep_metrics();
 
-    let directories = super::serve::directories(&config, options.policies.clone(), options.schema.clone());
+    let directories = super::serve::directories(&config, flags.policies.clone(), flags.schema.clone());
     let (files, watched) = files(&directories)?;
     let files = usable(&directories, files, &database_url).await?;
-    let app = App::build(config, app::Options { files, verbose: true, clock: Clock::default() }).await?;
+    let kept = config.smtp_url.is_none().then(Mailbox::default);
+    let options = app::Options { files, verbose: true, clock: Clock::default(), mailbox: kept.clone() };
+    let app = App::build(config, options).await?;
     let dev = demo::seed(&app, &secrets, database_url).await?;
     let file = dir.join("dev.json");
     secrets::write_private(&file, &serde_json::to_vec_pretty(&dev)?)?;
 
-    let tls = if options.tls { Some(own_certificate(dir).await?) } else { None };
+    let tls = if flags.tls { Some(own_certificate(dir).await?) } else { None };
     let stop = CancellationToken::new();
     if watched.is_some() {
         tokio::spawn(watch::follow(app.clone(), directories, watched, stop.clone()));
     }
     println!("{}", dev.welcome(&file));
-    let served = listen::serve(&app, listener, tls, ops::metrics()).await;
+    let extra = kept.map_or_else(ops::metrics, |mailbox| ops::metrics().merge(mailbox::routes(mailbox)));
+    let served = listen::serve(&app, listener, tls, extra).await;
     stop.cancel();
     served
 }

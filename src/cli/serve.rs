@@ -9,7 +9,6 @@ use super::{Failure, listen};
 use crate::{
     app::{self, App, Directories},
     config::Config,
-    model::Clock,
     ops,
     policy::Files,
     telemetry,
@@ -39,7 +38,7 @@ pub async fn run(options: Options) -> Result<(), Failure> {
     };
     let listener = TcpListener::bind(config.listen)?;
     let metrics = config.metrics_listen.map(TcpListener::bind).transpose()?;
-    let app = App::build(config, app::Options { files, verbose: false, clock: Clock::default() }).await?;
+    let app = App::build(config, app::Options { files, ..app::Options::default() }).await?;
     if let Some(metrics) = metrics {
         metrics.set_nonblocking(true)?;
         tokio::spawn(axum_server::from_tcp(metrics)?.serve(ops::metrics().into_make_service()));

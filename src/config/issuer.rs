@@ -62,6 +62,12 @@ impl Issuer {
         &self.origin
     }
 
+    /// Host and port, as people know the server.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.origin.split_once("://").map_or("", |(_, host)| host)
+    }
+
     /// Whether browsers reach the server over TLS, so that cookies can be `Secure`.
     #[must_use]
     pub fn is_https(&self) -> bool {

@@ -36,7 +36,8 @@ pub use self::master_keys::MasterKeys;
 pub use self::reader::Presence;
 
 use self::parse::{
-    choice, file, list, log_filter, number, optional, or_off, path, socket_address, text, url_with_scheme,
+    Mailbox, choice, file, list, log_filter, mailbox, number, optional, or_off, path, smtp_url, socket_address,
+    url_with_scheme,
 };
 use self::reader::{Reader, Setting, settings};
 use self::units::{KIB, MIB, bytes, duration};
@@ -85,10 +86,13 @@ settings! {
     /// The time between reporting not ready and closing the listener, for load balancers to notice.
     shutdown_delay: Duration = "DEODAR_SHUTDOWN_DELAY" or "0s" => duration(Duration::ZERO..=10 * MINUTE);
 
-    /// The mail server, as in `smtps://user:password@host` or `smtp://host:587`.
-    smtp_url: Option<Secret<String>> = "SMTP_URL" or "" => optional(url_with_scheme(&["smtp", "smtps"]));
+    /// The mail server, as in `smtps://user:password@host` or `smtp://host:587`; it needs TLS unless it is on this
+    /// machine.
+    smtp_url: Option<Secret<String>> = "SMTP_URL" or "" => optional(smtp_url);
     /// The sender of outgoing mail, as in `Accounts <no-reply@my-company.com>`.
-    mail_from: Option<String> = "MAIL_FROM" or "" => optional(text);
+    mail_from: Option<Mailbox> = "MAIL_FROM" or "" => optional(mailbox);
+    /// The number of mails that may wait to be sent; more are dropped.
+    mail_queue: u32 = "DEODAR_MAIL_QUEUE" or "10000" => number(1..=1_000_000);
 
     /// What is logged: a level, or levels by module as in `info,deodar::pdp=debug`.
     log: String = "DEODAR_LOG" or "info" => log_filter;
@@ -131,6 +135,7 @@ impl Config {
         let mut reader = Reader::new(&lookup);
         let config = Self::take(&mut reader);
         reader.both_or_none("DEODAR_TLS_CERT", "DEODAR_TLS_KEY");
+        reader.both_or_none("SMTP_URL", "MAIL_FROM");
         reader.refuse_unknown(names, SETTINGS);
         reader.finish(config)
     }

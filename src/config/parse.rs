@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+pub(super) use lettre::message::Mailbox;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
@@ -107,9 +108,24 @@ pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     Ok(PathBuf::from(text))
 }
 
-/// Any text.
-pub(super) fn text(text: &str) -> Result<String, String> {
-    Ok(text.to_owned())
+/// The URL of a mail server.
+pub(super) fn smtp_url(text: &str) -> Result<Secret<String>, String> {
+    let url = url_with_scheme(&["smtp", "smtps"])(text)?;
+    match Url::parse(text) {
+        Ok(parsed) if parsed.has_host() => Ok(url),
+        _ => Err("has no host; write one as `smtps://user:password@host` or `smtp://host:587`".to_owned()),
+    }
+}
+
+/// One mail address, with or without a name.
+pub(super) fn mailbox(text: &str) -> Result<Mailbox, String> {
+    let whole = |read: &Mailbox| text.trim_end_matches('>').ends_with(read.email.as_ref() as &str);
+    text.parse().ok().filter(whole).filter(|_| !text.contains(char::is_control)).ok_or_else(|| {
+        format!(
+            "{} is not a sender; write one as `no-reply@my-company.com` or `Name <no-reply@my-company.com>`",
+            shown(text)
+        )
+    })
 }
 
 /// A filter of the `tracing` crate.

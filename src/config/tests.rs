@@ -98,6 +98,7 @@ fn a_secret_is_never_printed() {
     let mut values = minimal();
     values.insert("REDIS_URL".to_owned(), "rediss://:hunter2@cache".to_owned());
     values.insert("SMTP_URL".to_owned(), "smtps://ana:hunter2@mail".to_owned());
+    values.insert("MAIL_FROM".to_owned(), "no-reply@shop.test".to_owned());
     let printed = format!("{:?}", read(&values).unwrap());
     assert!(!printed.contains("hunter2") && !printed.contains(KEY), "{printed}");
 
@@ -126,6 +127,33 @@ fn tls_needs_both_files() {
     assert_eq!(variables(&read(&values).unwrap_err()), ["DEODAR_TLS_CERT"]);
     values.insert("DEODAR_TLS_CERT".to_owned(), path);
     assert!(read(&values).unwrap().tls().is_some());
+}
+
+#[test]
+fn mail_needs_a_server_and_one_sender() {
+    let sender = |text: &str| {
+        let mut values = minimal();
+        values.insert("SMTP_URL".to_owned(), "smtp://mail".to_owned());
+        values.insert("MAIL_FROM".to_owned(), text.to_owned());
+        read(&values).map(|config| config.mail_from.unwrap().email.to_string())
+    };
+    assert_eq!(sender("no-reply@shop.test").unwrap(), "no-reply@shop.test");
+    assert_eq!(sender("Shop, Ltd <no-reply@shop.test>").unwrap(), "no-reply@shop.test");
+    assert_eq!(sender("'Shop' <no-reply@shop.test>").unwrap(), "no-reply@shop.test");
+    for wrong in
+        ["shop", "a@b.test, c@d.test", "Shop <a@b.test> c", "Shop\r\nBcc: <a@b.test>", "a@b.test\nBcc: c@d.test"]
+    {
+        assert_eq!(variables(&sender(wrong).unwrap_err()), ["MAIL_FROM"], "{wrong:?}");
+    }
+    for (one, other, value) in [("SMTP_URL", "MAIL_FROM", "smtp://mail"), ("MAIL_FROM", "SMTP_URL", "a@b.test")] {
+        let mut values = minimal();
+        values.insert(one.to_owned(), value.to_owned());
+        assert_eq!(variables(&read(&values).unwrap_err()), [other]);
+    }
+    let mut values = minimal();
+    values.insert("SMTP_URL".to_owned(), "smtp://".to_owned());
+    values.insert("MAIL_FROM".to_owned(), "a@b.test".to_owned());
+    assert_eq!(variables(&read(&values).unwrap_err()), ["SMTP_URL"]);
 }
 
 #[test]

@@ -13,6 +13,7 @@ pub mod bundles;
 pub mod clients;
 pub mod grants;
 pub mod keys;
+pub mod outbox;
 pub mod principals;
 pub mod revision;
 pub mod roles;

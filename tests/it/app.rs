@@ -87,7 +87,7 @@ impl TestApp {
     pub async fn second_node(&self) -> Node {
         let config = Config::read(|name| self.variables.get(name).cloned(), self.variables.keys().cloned()).unwrap();
         let files = Directories::below(Path::new(env!("CARGO_MANIFEST_DIR"))).read().unwrap();
-        let options = app::Options { files: Some(files), verbose: true, clock: self.clock.clone() };
+        let options = app::Options { files: Some(files), verbose: true, clock: self.clock.clone(), mailbox: None };
         let app = App::build(config, options).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
