@@ -17,7 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use self::files::{Directories, Unreadable, built_in};
 use crate::{
     config::Config,
-    crypto::Sealer,
+    crypto::{CryptoError, Passwords, PoolSettings, Sealer},
     model::Clock,
     pdp::{self, Adopted, Pdp, Settings},
     policy::Files,
@@ -43,6 +43,8 @@ pub struct Inner {
     pub pdp: Arc<Pdp>,
     /// Issues and verifies tokens.
     pub tokens: Tokens,
+    /// Hashes and verifies passwords.
+    pub passwords: Passwords,
     redis: Option<redis::Client>,
     leaving: AtomicBool,
     stop: CancellationToken,
@@ -72,6 +74,9 @@ pub enum StartError {
     /// Signing keys.
     #[error(transparent)]
     Keys(#[from] KeysError),
+    /// The threads that hash passwords.
+    #[error(transparent)]
+    Passwords(#[from] CryptoError),
     /// The URL of Redis. Whether Redis is there does not matter.
     #[error("`REDIS_URL` is not a Redis URL")]
     Redis(#[from] redis::RedisError),
@@ -99,6 +104,12 @@ impl App {
         let pdp = Arc::new(Pdp::load(pool.clone(), options.clock.clone(), settings).await?);
         let issuer = config.issuer.as_str().to_owned();
         let tokens = Tokens::new(issuer, config.access_token_lifetime, options.clock.clone(), keys, config.token_cache);
+        let passwords = Passwords::new(PoolSettings {
+            threads: config.password_threads,
+            queue: config.password_queue,
+            memory_kib: config.password_memory,
+            iterations: config.password_iterations,
+        })?;
         let app = Self(Arc::new(Inner {
             verbose: options.verbose,
             clock: options.clock,
@@ -110,6 +121,7 @@ impl App {
             pool,
             pdp,
             tokens,
+            passwords,
         }));
         app.start_tasks();
         Ok(app)

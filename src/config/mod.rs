@@ -114,6 +114,22 @@ settings! {
     /// The largest number of roles that one role inherits directly.
     role_width: u32 = "DEODAR_ROLE_WIDTH" or "1000" => number(1..=100_000);
 
+    /// The passwords that are hashed at once; 0 is one for each core.
+    password_threads: usize = "DEODAR_PASSWORD_THREADS" or "0" => number(0..=1024);
+    /// The passwords that may wait to be hashed before sign-ins are refused.
+    password_queue: usize = "DEODAR_PASSWORD_QUEUE" or "200" => number(1..=100_000);
+    /// The memory that hashing one password takes, in KiB.
+    password_memory: u32 = "DEODAR_PASSWORD_MEMORY" or "19456" => number(19_456..=262_144);
+    /// The number of times that hashing a password goes over its memory.
+    password_iterations: u32 = "DEODAR_PASSWORD_ITERATIONS" or "2" => number(2..=10);
+    /// The least number of characters in a new password.
+    password_min_length: usize = "DEODAR_PASSWORD_MIN_LENGTH" or "15" => number(8..=64);
+    /// The least strength of a new password: `2` refuses common ones, `4` asks for ten thousand million guesses.
+    password_min_strength: u8 = "DEODAR_PASSWORD_MIN_STRENGTH" or "3" => number(2..=4);
+    /// The kinds of characters that a new password must have, with commas between them: `lower`, `upper`, `digit`,
+    /// `symbol`.
+    password_require: Vec<CharacterClass> = "DEODAR_PASSWORD_REQUIRE" or "" => list(choice(&CharacterClass::WORDS));
+
     /// The time an access token is good for.
     access_token_lifetime: Duration = "DEODAR_ACCESS_TOKEN_LIFETIME" or "15m" => duration(MINUTE..=HOUR);
 }
@@ -193,6 +209,35 @@ impl DatabaseConfig {
     pub fn from_env() -> Result<Self, ConfigErrors> {
         let environment = Environment::load()?;
         Self::read(|name| environment.get(name), environment.names())
+    }
+}
+
+/// A kind of character that a password can be asked to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CharacterClass {
+    /// A small letter of any script.
+    Lower,
+    /// A capital letter of any script.
+    Upper,
+    /// A digit of any script.
+    Digit,
+    /// Neither letter nor digit; a space is one.
+    Symbol,
+}
+
+impl CharacterClass {
+    const WORDS: [(&str, Self); 4] =
+        [("lower", Self::Lower), ("upper", Self::Upper), ("digit", Self::Digit), ("symbol", Self::Symbol)];
+}
+
+impl std::fmt::Display for CharacterClass {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Lower => "small letter",
+            Self::Upper => "capital letter",
+            Self::Digit => "digit",
+            Self::Symbol => "symbol",
+        })
     }
 }
 

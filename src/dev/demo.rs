@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::secrets::Secrets;
 use crate::{
     app::App,
-    crypto::{CryptoError, digest, hash_password},
+    crypto::{Password, PasswordError, digest},
     model::{
         AuthMethod, Client, ClientId, Effect, GrantId, GrantType, NewGrant, Principal, ResourceScope, RoleName, Secret,
         UserId,
@@ -60,7 +60,7 @@ pub enum DemoError {
     Pdp(#[from] pdp::Error),
     /// Hashing.
     #[error(transparent)]
-    Crypto(#[from] CryptoError),
+    Password(#[from] PasswordError),
     /// A constant of this file is wrong.
     #[error("the demo data are wrong")]
     Wrong,
@@ -116,7 +116,8 @@ async fn write(app: &App, secrets: &Secrets) -> Result<(), DemoError> {
     let mut people = Vec::new();
     for (username, roles) in USERS {
         let plain = Secret::new(password(secrets, username).to_owned());
-        people.push((username, roles, pdp::off_runtime(move || hash_password(&plain)).await??));
+        let plain = Password::parse(&plain).map_err(|_| DemoError::Wrong)?;
+        people.push((username, roles, app.passwords.hash(&plain).await?));
     }
     let mut write = app.pdp.write().await?;
     for (name, description, _) in ROLES {
