@@ -143,7 +143,7 @@ fn config(url: &str) -> Config {
 
 fn options() -> Options {
     let files = Directories::below(Path::new(env!("CARGO_MANIFEST_DIR"))).read().unwrap();
-    Options { files: Some(files), verbose: false, clock: Clock::default() }
+    Options { files: Some(files), verbose: false, ..Options::default() }
 }
 
 fn database(runtime: &tokio::runtime::Runtime, server: &str, name: &str) -> String {

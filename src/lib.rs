@@ -9,13 +9,14 @@
 //! | 2 | [`config`]: every setting; [`telemetry`]: logs and metrics |
 //! | 3 | [`crypto`]; [`mail`]: outgoing mail; [`policy`]: the engine; [`store`]: all SQL |
 //! | 4 | [`pdp`]: the decision point; [`post`]: mail that waits, and the task that sends it |
-//! | 5 | [`tokens`]: access tokens |
+//! | 5 | [`accounts`]: use cases about people; [`tokens`]: access tokens |
 //! | 6 | [`app`]: the one handle |
 //! | 7 | [`web`]: HTTP plumbing |
 //! | 8 | [`admin`], [`authz`], [`oauth`], [`ops`]: the faces; [`dev`]: the zero-configuration mode |
 //! | 9 | [`routes`]: every route and layer |
 //! | 10 | [`cli`]: the commands |
 
+pub mod accounts;
 pub mod admin;
 pub mod app;
 pub mod authz;

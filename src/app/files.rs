@@ -36,11 +36,12 @@ impl Directories {
         self.policies.is_dir() || self.schema.is_dir()
     }
 
-    /// Reads every `.cedar` and `.cedarschema` file.
+    /// Reads every `.cedar` and `.cedarschema` file, and adds those of the server's own policies that are not there.
     pub fn read(&self) -> Result<Files, Unreadable> {
         let mut files = Files::new();
         collect(&self.policies, "policies", "cedar", &mut files)?;
         collect(&self.schema, "schema", "cedarschema", &mut files)?;
+        complete(&mut files);
         Ok(files)
     }
 
@@ -54,10 +55,25 @@ impl Directories {
     }
 }
 
+/// The server's own policies. A folder that has no file of one of these names gets it from here; to decide otherwise,
+/// write a file of that name.
+const OWN_POLICIES: [(&str, &str); 3] = [
+    ("policies/admin.cedar", include_str!("../../policies/admin.cedar")),
+    ("policies/account.cedar", include_str!("../../policies/account.cedar")),
+    ("policies/signin.cedar", include_str!("../../policies/signin.cedar")),
+];
+
 /// What a server starts with that was given no files: its own schema, and its own policies.
 pub fn built_in() -> Files {
-    let own = [(OWN_SCHEMA_PATH, OWN_SCHEMA), ("policies/admin.cedar", include_str!("../../policies/admin.cedar"))];
-    own.into_iter().map(|(path, text)| (path.to_owned(), text.to_owned())).collect()
+    let mut files = Files::from([(OWN_SCHEMA_PATH.to_owned(), OWN_SCHEMA.to_owned())]);
+    complete(&mut files);
+    files
+}
+
+fn complete(files: &mut Files) {
+    for (path, text) in OWN_POLICIES {
+        files.entry(path.to_owned()).or_insert_with(|| text.to_owned());
+    }
 }
 
 fn collect(dir: &Path, prefix: &str, extension: &str, files: &mut Files) -> Result<(), Unreadable> {

@@ -2,6 +2,8 @@
 
 mod files;
 mod hint;
+mod maintenance;
+mod settings;
 
 use std::{
     ops::Deref,
@@ -9,18 +11,18 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::files::{Directories, Unreadable, built_in};
 use crate::{
+    accounts::Accounts,
     config::Config,
-    crypto::Sealer,
-    mail::{BadServer, Mailbox, Mailer, Relay},
+    crypto::{CryptoError, Passwords, Sealer},
+    mail::{BadServer, Mailbox},
     model::Clock,
-    pdp::{self, Adopted, Pdp, Settings},
+    pdp::{self, Adopted, Pdp},
     policy::Files,
     post::Post,
     store,
@@ -45,6 +47,8 @@ pub struct Inner {
     pub pdp: Arc<Pdp>,
     /// Issues and verifies tokens.
     pub tokens: Tokens,
+    /// Use cases about people.
+    pub accounts: Arc<Accounts>,
     /// Mail on its way.
     pub post: Arc<Post>,
     redis: Option<redis::Client>,
@@ -62,7 +66,7 @@ pub struct Options {
     pub verbose: bool,
     /// The time.
     pub clock: Clock,
-    /// Keeps mail for reading where no mail server is configured; else it waits in the outbox.
+    /// Where mail is kept for reading when no mail server is configured.
     pub mailbox: Option<Mailbox>,
 }
 
@@ -78,6 +82,9 @@ pub enum StartError {
     /// Signing keys.
     #[error(transparent)]
     Keys(#[from] KeysError),
+    /// The threads that hash passwords.
+    #[error(transparent)]
+    Passwords(#[from] CryptoError),
     /// The URL of Redis. Whether Redis is there does not matter.
     #[error("`REDIS_URL` is not a Redis URL")]
     Redis(#[from] redis::RedisError),
@@ -96,33 +103,41 @@ impl App {
             Some(files) => report(&pdp::adopt(&pool, files).await?),
             None => tracing::debug!("the database's bundle stays active"),
         }
-        let settings = Settings {
-            staleness_bound: config.staleness_bound,
-            revision_wait: config.revision_wait,
-            poll_interval: config.poll_interval,
-            principals: config.principal_cache,
-        };
         let redis = config.redis_url.as_ref().map(|url| redis::Client::open(url.expose().as_str())).transpose()?;
         let sealer = Arc::new(Sealer::new(config.master_keys.iter().cloned()));
         let keys = Keys::load(&pool, &sealer).await?;
-        let pdp = Arc::new(Pdp::load(pool.clone(), options.clock.clone(), settings).await?);
-        let (mailer, clock, host) =
-            (mailer(&config, options.mailbox)?, options.clock.clone(), config.issuer.host().to_owned());
-        let post = Post::new(pool.clone(), sealer, mailer, clock, host, config.mail_queue);
+        let pdp = Arc::new(Pdp::load(pool.clone(), options.clock.clone(), settings::pdp(&config)).await?);
         let issuer = config.issuer.as_str().to_owned();
-        let tokens = Tokens::new(issuer, config.access_token_lifetime, options.clock.clone(), keys, config.token_cache);
+        let clock = &options.clock;
+        let tokens = Tokens::new(issuer.clone(), config.access_token_lifetime, clock.clone(), keys, config.token_cache);
+        let tasks = TaskTracker::new();
+        let host = config.issuer.host().to_owned();
+        let mailer = settings::mailer(&config, options.mailbox)?;
+        let post = Post::new(pool.clone(), Arc::clone(&sealer), mailer, clock.clone(), host, config.mail_queue);
+        let post = Arc::new(post);
+        let accounts = Accounts::new(
+            pool.clone(),
+            Arc::clone(&pdp),
+            clock.clone(),
+            sealer,
+            Passwords::new(settings::passwords(&config))?,
+            Arc::clone(&post),
+            settings::accounts(&config, issuer),
+            tasks.clone(),
+        );
         let app = Self(Arc::new(Inner {
             verbose: options.verbose,
             clock: options.clock,
             redis,
             leaving: AtomicBool::new(false),
             stop: CancellationToken::new(),
-            tasks: TaskTracker::new(),
+            tasks,
             config,
             pool,
             pdp,
             tokens,
-            post: Arc::new(post),
+            accounts: Arc::new(accounts),
+            post,
         }));
         app.start_tasks();
         Ok(app)
@@ -138,14 +153,13 @@ impl App {
         }
         let (post, stop) = (Arc::clone(&self.post), self.stop.clone());
         self.tasks.spawn(async move { post.run(stop).await });
-        let (pool, stop) = (self.pool.clone(), self.stop.clone());
-        self.tasks.spawn(async move {
-            while stop.run_until_cancelled(tokio::time::sleep(Duration::from_mins(10))).await.is_some() {
-                if let Err(error) = store::revision::prune(&pool).await {
-                    tracing::warn!(error = %error, "cannot prune the change log");
-                }
-            }
-        });
+        self.tasks.spawn(maintenance::run(
+            self.pool.clone(),
+            Arc::clone(&self.accounts),
+            self.clock.clone(),
+            self.config.audit_retention,
+            self.stop.clone(),
+        ));
     }
 }
 
@@ -174,14 +188,6 @@ impl Deref for App {
 
     fn deref(&self) -> &Inner {
         &self.0
-    }
-}
-
-fn mailer(config: &Config, mailbox: Option<Mailbox>) -> Result<Mailer, BadServer> {
-    match (&config.smtp_url, &config.mail_from, mailbox) {
-        (Some(url), Some(from), _) => Ok(Mailer::Relay(Relay::new(url.expose(), from.clone())?)),
-        (_, _, Some(mailbox)) => Ok(Mailer::Kept(mailbox)),
-        _ => Ok(Mailer::None),
     }
 }
 

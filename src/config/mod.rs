@@ -26,7 +26,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::model::Secret;
+use crate::model::{RoleName, Secret};
 
 pub use self::environment::Environment;
 pub use self::fault::{ConfigErrors, Fault};
@@ -36,8 +36,8 @@ pub use self::master_keys::MasterKeys;
 pub use self::reader::Presence;
 
 use self::parse::{
-    Mailbox, choice, file, list, log_filter, mailbox, number, optional, or_off, path, smtp_url, socket_address,
-    url_with_scheme,
+    Mailbox, choice, file, list, log_filter, mailbox, number, optional, or_off, path, role_name, smtp_url,
+    socket_address, url_with_scheme,
 };
 use self::reader::{Reader, Setting, settings};
 use self::units::{KIB, MIB, bytes, duration};
@@ -46,6 +46,8 @@ const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+const ON_OFF: [(&str, bool); 2] = [("on", true), ("off", false)];
 
 // field: Type = "VARIABLE" => parser;                  required
 // field: Type = "VARIABLE" or "default" => parser;     the default is text and goes through the same parser
@@ -117,6 +119,48 @@ settings! {
     role_depth: u32 = "DEODAR_ROLE_DEPTH" or "25" => number(1..=1000);
     /// The largest number of roles that one role inherits directly.
     role_width: u32 = "DEODAR_ROLE_WIDTH" or "1000" => number(1..=100_000);
+
+    /// Whether strangers may register: `on` or `off`.
+    sign_up: bool = "DEODAR_SIGN_UP" or "on" => choice(&ON_OFF);
+    /// Whether registering tells at once that a name or an address is taken: `on` or `off`. Off, the answer is always
+    /// the same, and whoever owns the address is told by mail.
+    sign_up_tells: bool = "DEODAR_SIGN_UP_TELLS" or "off" => choice(&ON_OFF);
+    /// The roles of those who register themselves, with commas between them.
+    default_roles: Vec<RoleName> = "DEODAR_DEFAULT_ROLES" or "" => list(role_name);
+    /// The failed attempts at a password or code of one account that cost no waiting.
+    free_attempts: u32 = "DEODAR_FREE_ATTEMPTS" or "5" => number(1..=1000);
+    /// The time after which a session that nobody uses ends.
+    session_idle: Duration = "DEODAR_SESSION_IDLE" or "24h" => duration(MINUTE..=365 * DAY);
+    /// The time after which every session ends.
+    session_lifetime: Duration = "DEODAR_SESSION_LIFETIME" or "14d" => duration(MINUTE..=365 * DAY);
+    /// The time for which having signed in is enough to change what protects an account; later the password is asked for.
+    recent_sign_in: Duration = "DEODAR_RECENT_SIGN_IN" or "10m" => duration(Duration::ZERO..=DAY);
+    /// The time that a sign-in waits for its second factor.
+    second_factor_lifetime: Duration = "DEODAR_SECOND_FACTOR_LIFETIME" or "10m" => duration(MINUTE..=HOUR);
+    /// The time that a link to prove an address works.
+    verification_lifetime: Duration = "DEODAR_VERIFICATION_LIFETIME" or "24h" => duration(5 * MINUTE..=30 * DAY);
+    /// The time that a link to a new password works.
+    reset_lifetime: Duration = "DEODAR_RESET_LIFETIME" or "1h" => duration(5 * MINUTE..=DAY);
+    /// The time that backup codes work.
+    backup_code_lifetime: Duration = "DEODAR_BACKUP_CODE_LIFETIME" or "365d" => duration(DAY..=3650 * DAY);
+    /// The time that events stay on record.
+    audit_retention: Duration = "DEODAR_AUDIT_RETENTION" or "7d" => duration(DAY..=3650 * DAY);
+
+    /// The passwords that are hashed at once; 0 is one for each core.
+    password_threads: usize = "DEODAR_PASSWORD_THREADS" or "0" => number(0..=1024);
+    /// The passwords that may wait to be hashed before sign-ins are refused.
+    password_queue: usize = "DEODAR_PASSWORD_QUEUE" or "200" => number(1..=100_000);
+    /// The memory that hashing one password takes, in KiB.
+    password_memory: u32 = "DEODAR_PASSWORD_MEMORY" or "19456" => number(19_456..=262_144);
+    /// The number of times that hashing a password goes over its memory.
+    password_iterations: u32 = "DEODAR_PASSWORD_ITERATIONS" or "2" => number(2..=10);
+    /// The least number of characters in a new password.
+    password_min_length: usize = "DEODAR_PASSWORD_MIN_LENGTH" or "15" => number(8..=64);
+    /// The least strength of a new password: `2` refuses common ones, `4` asks for ten thousand million guesses.
+    password_min_strength: u8 = "DEODAR_PASSWORD_MIN_STRENGTH" or "3" => number(2..=4);
+    /// The kinds of characters that a new password must have, with commas between them: `lower`, `upper`, `digit`,
+    /// `symbol`.
+    password_require: Vec<CharacterClass> = "DEODAR_PASSWORD_REQUIRE" or "" => list(choice(&CharacterClass::WORDS));
 
     /// The time an access token is good for.
     access_token_lifetime: Duration = "DEODAR_ACCESS_TOKEN_LIFETIME" or "15m" => duration(MINUTE..=HOUR);
@@ -198,6 +242,35 @@ impl DatabaseConfig {
     pub fn from_env() -> Result<Self, ConfigErrors> {
         let environment = Environment::load()?;
         Self::read(|name| environment.get(name), environment.names())
+    }
+}
+
+/// A kind of character that a password can be asked to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CharacterClass {
+    /// A small letter of any script.
+    Lower,
+    /// A capital letter of any script.
+    Upper,
+    /// A digit of any script.
+    Digit,
+    /// Neither letter nor digit; a space is one.
+    Symbol,
+}
+
+impl CharacterClass {
+    const WORDS: [(&str, Self); 4] =
+        [("lower", Self::Lower), ("upper", Self::Upper), ("digit", Self::Digit), ("symbol", Self::Symbol)];
+}
+
+impl std::fmt::Display for CharacterClass {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Lower => "small letter",
+            Self::Upper => "capital letter",
+            Self::Digit => "digit",
+            Self::Symbol => "symbol",
+        })
     }
 }
 

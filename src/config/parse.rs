@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::fault::shown;
-use crate::model::Secret;
+use crate::model::{RoleName, Secret};
 
 /// Nothing, or what `parse` makes of it.
 pub(super) fn optional<T>(parse: impl Fn(&str) -> Result<T, String>) -> impl Fn(&str) -> Result<Option<T>, String> {
@@ -57,6 +57,11 @@ where
             bounds.end()
         )),
     }
+}
+
+/// The name of a role.
+pub(super) fn role_name(text: &str) -> Result<RoleName, String> {
+    text.parse().map_err(|why| format!("{} is not the name of a role ({why}); write one like `viewer`", shown(text)))
 }
 
 /// A URL that may carry a password, kept as it was written.

@@ -1,14 +1,23 @@
 //! Hashing, sealing and signing. Everything random comes from the operating system through `aws-lc-rs`.
 
+mod backup_code;
 mod jwt;
 mod opaque;
 mod password;
+mod qr;
 mod seal;
+mod totp;
 
+pub use backup_code::BackupCode;
 pub use jwt::{Header, InvalidJwt, PublicKey, SigningKey, unverified_header};
 pub use opaque::{Opaque, digest, random};
-pub use password::hash_password;
+pub use password::{
+    ForeignHash, Password, PasswordError, PasswordFault, PasswordPolicy, Passwords, PoolSettings, Verified,
+    import_password_hash,
+};
+pub use qr::qr_svg;
 pub use seal::{SealBroken, Sealer};
+pub use totp::TotpSecret;
 
 /// A cryptographic operation failed for a reason that no input causes.
 #[derive(Debug, thiserror::Error)]

@@ -14,6 +14,16 @@ pub struct Opaque(Secret<String>);
 impl Opaque {
     /// The prefix of client secrets.
     pub const CLIENT_SECRET: &'static str = "dcs_";
+    /// The prefix of browser sessions.
+    pub const SESSION: &'static str = "ds_";
+    /// The prefix of what a browser keeps to be recognised again.
+    pub const DEVICE: &'static str = "dd_";
+    /// The prefix of logins that wait for a second factor.
+    pub const CHALLENGE: &'static str = "dmc_";
+    /// The prefix of links that prove an address.
+    pub const EMAIL: &'static str = "dev_";
+    /// The prefix of links to a new password.
+    pub const RESET: &'static str = "dpr_";
 
     /// A fresh secret.
     pub fn new(prefix: &str) -> Result<Self, CryptoError> {

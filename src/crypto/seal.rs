@@ -1,6 +1,10 @@
-//! Secrets at rest: AES-256-GCM under the master key, bound to what they are for.
+//! Secrets at rest: AES-256-GCM under the master key, bound to what they are for; and keyed hashes under keys derived
+//! from it.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey},
+    hkdf, hmac,
+};
 
 use super::CryptoError;
 use crate::model::Secret;
@@ -44,6 +48,24 @@ impl Sealer {
         };
         self.0.iter().find_map(open).ok_or(SealBroken)
     }
+
+    /// A hash of a short secret that is useless without the current master key: HMAC-SHA-256 under a key of its own for
+    /// each purpose (HKDF, RFC 5869).
+    pub fn keyed_hash(&self, purpose: &str, data: &[u8]) -> Result<[u8; 32], CryptoError> {
+        keyed_hash(self.0.first().ok_or(CryptoError("there is no master key"))?, purpose, data)
+    }
+
+    /// The same under every listed master key, current one first: what may have been kept before a rotation.
+    pub fn keyed_hashes(&self, purpose: &str, data: &[u8]) -> Result<Vec<[u8; 32]>, CryptoError> {
+        self.0.iter().map(|key| keyed_hash(key, purpose, data)).collect()
+    }
+}
+
+fn keyed_hash(master: &Secret<[u8; 32]>, purpose: &str, data: &[u8]) -> Result<[u8; 32], CryptoError> {
+    let failed = |_| CryptoError("deriving a key");
+    let derived = hkdf::Salt::new(hkdf::HKDF_SHA256, b"deodar keyed hash").extract(master.expose());
+    let key = hmac::Key::from(derived.expand(&[purpose.as_bytes()], hmac::HMAC_SHA256).map_err(failed)?);
+    hmac::sign(&key, data).as_ref().try_into().map_err(|_| CryptoError("hashing with a key"))
 }
 
 #[cfg(test)]

@@ -4,11 +4,12 @@ use serde::Serialize;
 
 use super::secrets::Secrets;
 use crate::{
+    accounts::{self, NewAccount, NewPassword},
     app::App,
-    crypto::{CryptoError, digest, hash_password},
+    crypto::{PasswordError, digest},
     model::{
         AuthMethod, Client, ClientId, Effect, GrantId, GrantType, NewGrant, Principal, ResourceScope, RoleName, Secret,
-        UserId,
+        UserId, Username,
     },
     pdp,
     policy::{GrantSource, faults},
@@ -60,7 +61,10 @@ pub enum DemoError {
     Pdp(#[from] pdp::Error),
     /// Hashing.
     #[error(transparent)]
-    Crypto(#[from] CryptoError),
+    Password(#[from] PasswordError),
+    /// An account.
+    #[error(transparent)]
+    Accounts(#[from] accounts::Error),
     /// A constant of this file is wrong.
     #[error("the demo data are wrong")]
     Wrong,
@@ -80,15 +84,15 @@ const USERS: [(&str, &[&str]); 4] = [("admin", &["admin"]), ("ana", &["editor"])
 
 /// Writes the demo data into a database that has none, and tells what is in it.
 pub async fn seed(app: &App, secrets: &Secrets, database_url: String) -> Result<Dev, DemoError> {
-    if store::users::find_id(&app.pool, "admin").await?.is_none() {
+    if store::users::find_id(&app.pool, &username("admin")?).await?.is_none() {
         write(app, secrets).await?;
     }
     let mut users = Vec::new();
-    for (username, roles) in USERS {
-        if let Some(id) = store::users::find_id(&app.pool, username).await? {
+    for (name, roles) in USERS {
+        if let Some(id) = store::users::find_id(&app.pool, &username(name)?).await? {
             users.push(DevUser {
-                username,
-                password: password(secrets, username).to_owned(),
+                username: name,
+                password: password(secrets, name).to_owned(),
                 id,
                 roles: roles.to_vec(),
             });
@@ -115,8 +119,9 @@ pub async fn seed(app: &App, secrets: &Secrets, database_url: String) -> Result<
 async fn write(app: &App, secrets: &Secrets) -> Result<(), DemoError> {
     let mut people = Vec::new();
     for (username, roles) in USERS {
-        let plain = Secret::new(password(secrets, username).to_owned());
-        people.push((username, roles, pdp::off_runtime(move || hash_password(&plain)).await??));
+        let account = account(username, password(secrets, username))?;
+        let hash = app.accounts.prepare(&account).await?;
+        people.push((account, roles, hash));
     }
     let mut write = app.pdp.write().await?;
     for (name, description, _) in ROLES {
@@ -139,13 +144,11 @@ async fn write(app: &App, secrets: &Secrets) -> Result<(), DemoError> {
     for (id, grant) in grants {
         write.changed(Change::Grant(grant.role, id));
     }
-    for (username, roles, hash) in people {
-        let id = UserId::new();
-        store::users::insert(write.conn(), id, username, &hash).await?;
+    for (account, roles, hash) in people {
+        let id = app.accounts.create(&mut write, &account, hash.as_ref()).await?;
         for name in roles {
             store::assignments::put(write.conn(), &Principal::User(id), &role(name)?, None).await?;
         }
-        write.changed(Change::Principal(Principal::User(id)));
     }
     for (client, secret) in [(admin_client()?, &secrets.admin_client), (demo_client()?, &secrets.demo_client)] {
         store::clients::insert(write.conn(), &client, Some(digest(secret.as_bytes()))).await?;
@@ -157,6 +160,20 @@ async fn write(app: &App, secrets: &Secrets) -> Result<(), DemoError> {
     }
     write.commit().await?;
     Ok(())
+}
+
+fn account(name: &str, password: &str) -> Result<NewAccount, DemoError> {
+    Ok(NewAccount {
+        username: username(name)?,
+        email: Some(format!("{name}@example.com").parse().map_err(|_| DemoError::Wrong)?),
+        email_verified: true,
+        display_name: None,
+        password: NewPassword::Given(Secret::new(password.to_owned())),
+    })
+}
+
+fn username(name: &str) -> Result<Username, DemoError> {
+    name.parse().map_err(|_| DemoError::Wrong)
 }
 
 fn admin_client() -> Result<Client, DemoError> {

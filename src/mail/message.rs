@@ -18,6 +18,8 @@ pub enum Message {
     },
     /// Somebody tried to register with an address that has an account.
     EmailTaken,
+    /// Somebody tried to register with a name that somebody else has.
+    UsernameTaken,
     /// Asks the new address of an account to confirm; sent to the new one.
     EmailChange {
         /// Confirms.
@@ -120,6 +122,11 @@ impl Message {
                      in, or choose \u{201c}forgot password\u{201d} on the sign-in page.",
                 )
             },
+            Self::UsernameTaken => notice(
+                "This name is taken",
+                "Somebody tried to open an account with this address and a name that is not free. If that was you, \
+                 register again with another name. If not, you need not do anything.",
+            ),
             Self::EmailChange { link } => request(
                 "Confirm your new address",
                 format!("This is to become the address of an account at {host}. Confirm that it is yours."),

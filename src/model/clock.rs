@@ -23,6 +23,11 @@ impl Clock {
         OffsetDateTime::now_utc() + time::Duration::milliseconds(self.ahead_ms.load(Ordering::Relaxed))
     }
 
+    /// How far the clock was moved on.
+    pub fn ahead(&self) -> time::Duration {
+        time::Duration::milliseconds(self.ahead_ms.load(Ordering::Relaxed))
+    }
+
     /// Moves the clock on. For tests of what happens later.
     pub fn advance(&self, by: Duration) {
         self.ahead_ms.fetch_add(by.as_millis().try_into().unwrap_or(i64::MAX), Ordering::Relaxed);

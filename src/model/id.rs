@@ -31,6 +31,12 @@ macro_rules! id {
             }
         }
 
+        impl From<Uuid> for $name {
+            fn from(id: Uuid) -> Self {
+                Self(id)
+            }
+        }
+
         impl FromStr for $name {
             type Err = InvalidId;
 
@@ -51,6 +57,10 @@ id! {
     /// A grant. Its Cedar policy has the id `grant:<uuid>`.
     GrantId
 }
+id! {
+    /// A session: a browser or an application in which a person is logged in. `sid` of tokens.
+    SessionId
+}
 
 /// A program. `Client::"<client_id>"` in Cedar. Visible ASCII without `"` and `\`, at most 128 bytes, and never a
 /// UUID: as the `sub` of a token it could be taken for a person (RFC 9700 §4.15).
@@ -63,6 +73,11 @@ impl ClientId {
     #[expect(clippy::new_without_default, reason = "a fresh identifier is not a default value")]
     pub fn new() -> Self {
         Self(format!("c_{}", Uuid::now_v7().simple()))
+    }
+
+    /// The server's own pages, as the client of a login that no other client asks for. Never registered.
+    pub fn own_pages() -> Self {
+        Self("deodar".to_owned())
     }
 
     /// The text.

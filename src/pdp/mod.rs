@@ -13,6 +13,7 @@ mod compile;
 mod freshness;
 mod principals;
 mod request;
+mod revoked;
 mod sync;
 mod write;
 
@@ -115,6 +116,7 @@ pub struct Pdp {
     settings: Settings,
     live: ArcSwap<Snapshot>,
     principals: principals::Principals,
+    revoked: revoked::Revoked,
     /// Milliseconds after `started` at which the revision was last known to be current.
     confirmed: AtomicU64,
     started: Instant,
@@ -131,10 +133,11 @@ impl Pdp {
     pub async fn load(pool: store::Pool, clock: Clock, settings: Settings) -> Result<Self, Error> {
         let bundles = compile::Recent::default();
         let asked = Instant::now();
-        let snapshot = sync::load(&pool, &bundles).await?;
+        let (snapshot, revoked) = sync::load(&pool, &bundles, clock.now()).await?;
         Ok(Self {
             arrived: watch::Sender::new(snapshot.revision),
             principals: principals::Principals::new(settings.principals),
+            revoked: revoked::Revoked::new(revoked),
             live: ArcSwap::from_pointee(snapshot),
             confirmed: AtomicU64::new(0),
             started: asked,
@@ -155,6 +158,16 @@ impl Pdp {
     /// Tells of every revision that arrives here.
     pub fn arrivals(&self) -> watch::Receiver<Revision> {
         self.arrived.subscribe()
+    }
+
+    /// Whether any of these is ended: a session, a grant, a token.
+    pub fn is_revoked(&self, ids: &[String]) -> bool {
+        self.revoked.contains_any(ids)
+    }
+
+    /// Forgets what ended so long ago that nothing can refer to it.
+    pub fn prune_revoked(&self) {
+        self.revoked.prune(self.clock.now());
     }
 
     /// Keeps a bundle that was compiled to check it, so that activating it need not compile it again.

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use time::OffsetDateTime;
 use tokio::sync::MutexGuard;
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +23,10 @@ const MOST_CHANGES: i64 = 50_000;
 pub(super) struct Next {
     pub(super) snapshot: Snapshot,
     touched: Touched,
+    revoked: Revoked,
 }
+
+type Revoked = Vec<(String, OffsetDateTime)>;
 
 enum Touched {
     These(Vec<Principal>),
@@ -30,12 +34,20 @@ enum Touched {
 }
 
 /// Reads everything.
-pub(super) async fn load(pool: &store::Pool, bundles: &compile::Recent) -> Result<Snapshot, Error> {
+pub(super) async fn load(
+    pool: &store::Pool,
+    bundles: &compile::Recent,
+    now: OffsetDateTime,
+) -> Result<(Snapshot, Revoked), Error> {
     let mut tx = store::read_only(pool).await?;
-    load_in(&mut tx, bundles).await
+    load_in(&mut tx, bundles, now).await
 }
 
-async fn load_in(conn: &mut Conn, bundles: &compile::Recent) -> Result<Snapshot, Error> {
+async fn load_in(
+    conn: &mut Conn,
+    bundles: &compile::Recent,
+    now: OffsetDateTime,
+) -> Result<(Snapshot, Revoked), Error> {
     store::unhurried(&mut *conn).await?;
     let (revision, number) = store::revision::get(&mut *conn).await?;
     let bundle = bundle(conn, bundles, number).await?;
@@ -46,7 +58,7 @@ async fn load_in(conn: &mut Conn, bundles: &compile::Recent) -> Result<Snapshot,
         loader.push(GrantSource { id, role, effect, action, ty, resource_id, condition });
     })
     .await?;
-    Ok(loader.finish())
+    Ok((loader.finish(), store::revocations::list(conn, now).await?))
 }
 
 async fn bundle(conn: &mut Conn, recent: &compile::Recent, number: Option<i32>) -> Result<Arc<Bundle>, Error> {
@@ -82,11 +94,12 @@ impl Pdp {
         let (revision, number) = store::revision::get(&mut *conn).await?;
         let Some(changes) = store::revision::changes_since(conn, base.revision, MOST_CHANGES).await? else {
             tracing::info!(from = %base.revision, to = %revision, "reading everything anew");
-            return Ok(Next { snapshot: load_in(conn, &self.bundles).await?, touched: Touched::Everybody });
+            let (snapshot, revoked) = load_in(conn, &self.bundles, self.clock.now()).await?;
+            return Ok(Next { snapshot, touched: Touched::Everybody, revoked });
         };
         let mut delta = Delta::default();
         let (mut roles, mut grants) = (Vec::<String>::new(), Vec::new());
-        let mut touched = Touched::These(Vec::new());
+        let (mut touched, mut revoked) = (Touched::These(Vec::new()), Vec::new());
         for change in changes {
             match change {
                 Change::Role(name) => roles.push(name.into()),
@@ -99,6 +112,7 @@ impl Pdp {
                         list.push(principal);
                     }
                 }
+                Change::Revoked(id, until) => revoked.push((id, until)),
                 Change::Bundle => delta.bundle = Some(bundle(conn, &self.bundles, number).await?),
             }
         }
@@ -109,15 +123,16 @@ impl Pdp {
             let stored = store::grants::list_by_id(&mut *conn, &grants).await?;
             delta.grants = stored.into_iter().map(stored_grant).collect();
         }
-        Ok(Next { snapshot: base.apply(revision, delta), touched })
+        Ok(Next { snapshot: base.apply(revision, delta), touched, revoked })
     }
 
-    /// Makes a snapshot the live one. Principals that it makes wrong are forgotten first.
+    /// Makes a snapshot the live one. Principals that it makes wrong are forgotten first, and what it ends is dead.
     pub(super) fn install(&self, next: Next, _turn: &MutexGuard<'_, ()>) {
         match &next.touched {
             Touched::These(principals) => self.principals.forget(principals),
             Touched::Everybody => self.principals.forget_all(),
         }
+        self.revoked.extend(next.revoked);
         let revision = next.snapshot.revision;
         self.live.store(Arc::new(next.snapshot));
         self.arrived.send_replace(revision);

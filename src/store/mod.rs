@@ -9,14 +9,20 @@ use sqlx::{
 };
 
 pub mod assignments;
+pub mod audit;
 pub mod bundles;
 pub mod clients;
 pub mod grants;
 pub mod keys;
+pub mod mail_tokens;
 pub mod outbox;
 pub mod principals;
 pub mod revision;
+pub mod revocations;
 pub mod roles;
+pub mod second_factors;
+pub mod sessions;
+pub mod throttle;
 pub mod users;
 
 pub use sqlx::{

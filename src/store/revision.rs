@@ -1,6 +1,7 @@
 //! The revision and the change log.
 
 use sqlx::{PgConnection, PgExecutor};
+use time::OffsetDateTime;
 
 use super::{Error, unreadable};
 use crate::model::{GrantId, Principal, PrincipalKind, Revision, RoleName};
@@ -25,6 +26,8 @@ pub enum Change {
     Principals,
     /// Another bundle is active.
     Bundle,
+    /// Something ended before it expires: `sid:…`, `grant:…`, `jti:…`. Kept until then.
+    Revoked(String, OffsetDateTime),
 }
 
 /// Locks the revision until the end of the transaction, and reads it. Whoever holds the lock is the only writer.
@@ -97,6 +100,7 @@ fn row(change: &Change) -> (&'static str, String, String) {
         Change::Principal(principal) => ("principal", principal.kind().as_str().to_owned(), principal.id()),
         Change::Principals => ("principals", String::new(), String::new()),
         Change::Bundle => ("bundle", String::new(), String::new()),
+        Change::Revoked(id, until) => ("revoked", id.clone(), until.unix_timestamp().to_string()),
     }
 }
 
@@ -110,6 +114,11 @@ fn parse(kind: &str, subject: &str, detail: &str) -> Result<Change, Error> {
         "grant_removed" => Ok(Change::GrantRemoved(role()?, grant()?)),
         "principals" => Ok(Change::Principals),
         "bundle" => Ok(Change::Bundle),
+        "revoked" => {
+            let until = detail.parse().ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+            let until = until.ok_or_else(|| Error::Unreadable(format!("a revocation until `{detail}`")))?;
+            Ok(Change::Revoked(subject.to_owned(), until))
+        }
         "principal" => PrincipalKind::parse(subject)
             .and_then(|kind| Principal::parse(kind, detail))
             .map(Change::Principal)

@@ -1,11 +1,14 @@
 //! Where a request comes from, and how many of them are too many.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
-use axum::{extract::ConnectInfo, http::Request};
+use axum::{
+    extract::ConnectInfo,
+    http::{Extensions, HeaderMap, Request},
+};
 use tower_governor::{GovernorError, key_extractor::KeyExtractor};
 
-use crate::config::IpBlock;
+use crate::{config::IpBlock, model::Origin};
 
 /// The address of the client: the first hop from the right of `X-Forwarded-For` that is no trusted proxy. The header
 /// counts only when the peer itself is trusted.
@@ -15,12 +18,17 @@ pub struct ClientAddress(pub IpAddr);
 impl ClientAddress {
     /// Reads it off a request.
     pub fn of<B>(request: &Request<B>, trusted: &[IpBlock]) -> Option<Self> {
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>()?.0.ip().to_canonical();
+        Self::read(request.extensions(), request.headers(), trusted)
+    }
+
+    /// Reads it off the parts of a request.
+    pub fn read(extensions: &Extensions, headers: &HeaderMap, trusted: &[IpBlock]) -> Option<Self> {
+        let peer = extensions.get::<ConnectInfo<SocketAddr>>()?.0.ip().to_canonical();
         let is_trusted = |ip: &IpAddr| trusted.iter().any(|block| block.contains(*ip));
         if !is_trusted(&peer) {
             return Some(Self(peer));
         }
-        let lines = request.headers().get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok());
+        let lines = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok());
         let hops: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
         let parsed = hops.iter().rev().map_while(|hop| hop.parse::<IpAddr>().ok()).map(|ip| ip.to_canonical());
         let mut client = peer;
@@ -35,10 +43,7 @@ impl ClientAddress {
 
     /// What shares one allowance: an IPv4 address, or an IPv6 /64, which one subscriber has whole.
     pub fn bucket(self) -> IpAddr {
-        match self.0 {
-            IpAddr::V4(_) => self.0,
-            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
-        }
+        Origin::bucket(self.0)
     }
 }
 

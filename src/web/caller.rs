@@ -10,13 +10,16 @@ use axum::{
 use super::ApiError;
 use crate::{
     app::App,
-    model::{EntityRef, Fields, Json, Principal, ScopeSet},
+    model::{EntityRef, Fields, Json, Origin, Principal, ScopeSet},
     pdp::{AccessRequest, ResourceInput, Subject},
     tokens::Verified,
 };
 
 /// An authenticated caller whose principal may act at this moment.
-pub struct Caller(Arc<Verified>);
+pub struct Caller {
+    token: Arc<Verified>,
+    origin: Origin,
+}
 
 impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
@@ -42,24 +45,34 @@ impl FromRequestParts<App> for Caller {
         if verified.principal != client && !app.pdp.standing(&verified.principal).await?.active() {
             return Err(invalid());
         }
-        Ok(Self(verified))
+        let origin = Origin { client: Some(verified.client.clone()), ..super::origin(parts, app) };
+        Ok(Self { token: verified, origin })
     }
 }
 
 impl Caller {
     /// The token, believed.
     pub fn token(&self) -> &Verified {
-        &self.0
+        &self.token
     }
 
     /// The principal.
     pub fn principal(&self) -> &Principal {
-        &self.0.principal
+        &self.token.principal
+    }
+
+    /// Where the call comes from.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// Succeeds when the token was issued for the admin API.
     pub fn require_admin_scope(&self) -> Result<(), ApiError> {
-        if self.0.scopes.contains(ScopeSet::ADMIN) { Ok(()) } else { Err(ApiError::InsufficientScope(ScopeSet::ADMIN)) }
+        if self.token.scopes.contains(ScopeSet::ADMIN) {
+            Ok(())
+        } else {
+            Err(ApiError::InsufficientScope(ScopeSet::ADMIN))
+        }
     }
 
     /// Succeeds when the policies allow the call. For calls that only read.
@@ -77,7 +90,7 @@ impl Caller {
             action: action.to_owned(),
             resource: ResourceInput::plain(resource),
             context: Fields::from([("held".to_owned(), Json::Bool(held))]),
-            session: self.0.session.clone(),
+            session: self.token.session.clone(),
         }
     }
 }

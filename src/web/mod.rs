@@ -3,6 +3,7 @@
 mod address;
 mod caller;
 mod extract;
+mod origin;
 mod page;
 mod problem;
 mod request_log;
@@ -12,6 +13,7 @@ pub use self::{
     address::{ClientAddress, TokenLimit},
     caller::{Caller, refusal},
     extract::{Body, Object, Params, PathOf},
+    origin::origin,
     page::{Cursor, Page},
     problem::{ApiError, FieldFault, Problem},
     request_log::{RequestId, track},

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    pdp,
+    accounts, pdp,
     policy::{CompileError, GrantFault},
     store,
 };
@@ -39,6 +39,14 @@ pub enum ApiError {
     /// The policies say no.
     #[error("{0}")]
     Forbidden(String),
+    /// The account says no: a wrong password or code, or none where one is needed.
+    #[error("{message}")]
+    Refused {
+        /// Machine-readable.
+        code: &'static str,
+        /// What to do instead.
+        message: String,
+    },
     /// There is no such thing.
     #[error("there is no {0}")]
     NotFound(String),
@@ -149,6 +157,7 @@ impl ApiError {
             Self::Unauthorized { .. } => (StatusCode::UNAUTHORIZED, "unauthorized", "Not authenticated"),
             Self::InsufficientScope(_) => (StatusCode::FORBIDDEN, "insufficient_scope", "Insufficient scope"),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
+            Self::Refused { code, .. } => (StatusCode::FORBIDDEN, code, "Not allowed"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found", "Not found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed"),
             Self::Conflict { code, .. } => (StatusCode::CONFLICT, code, "Conflict"),
@@ -249,6 +258,40 @@ impl From<pdp::Error> for ApiError {
                 message: "no active administrator would be left who can administer the server".to_owned(),
             },
             pdp::Error::BrokenOff => Self::Internal(Box::new(error)),
+        }
+    }
+}
+
+impl From<accounts::Error> for ApiError {
+    fn from(error: accounts::Error) -> Self {
+        use accounts::Error as E;
+        let text = error.to_string();
+        let refused = |code, message| Self::Refused { code, message };
+        match error {
+            E::Wrong => refused("wrong_credentials", "the password or the code is wrong".to_owned()),
+            E::Throttled { wait } => Self::TooMany { retry_after: wait },
+            E::Busy => Self::Unavailable {
+                code: "busy",
+                message: "too many people are logging in at this moment",
+                source: None,
+            },
+            E::Refused => refused("sign_in_refused", text),
+            E::MfaNeeded => refused("mfa_needed", text),
+            E::SignUpOff => refused("sign_up_off", text),
+            E::NotRecent => refused("reauthentication_required", text),
+            E::Weak(faults) => Self::Unprocessable(
+                faults.into_iter().map(|fault| FieldFault::new("password", fault.code(), fault.to_string())).collect(),
+            ),
+            E::Foreign(_) => Self::field("password_hash", "unusable_hash", text),
+            E::Spent => Self::BadRequest { code: "invalid_token", message: text },
+            E::UsernameTaken => Self::Conflict { code: "username_taken", message: text },
+            E::EmailTaken => Self::Conflict { code: "email_taken", message: text },
+            E::Unknown => Self::NotFound("such user".to_owned()),
+            E::Missing(what) => Self::NotFound(what.to_owned()),
+            E::Conflict(_) => Self::Conflict { code: "conflict", message: text },
+            E::Store(error) => error.into(),
+            E::Pdp(error) => error.into(),
+            E::Crypto(_) | E::Seal(_) | E::Post(_) => Self::Internal(Box::new(error)),
         }
     }
 }

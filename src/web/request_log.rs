@@ -42,7 +42,8 @@ impl RequestId {
         }))
     }
 
-    fn as_str(&self) -> &str {
+    /// Its text.
+    pub fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or("-")
     }
 }

@@ -13,8 +13,12 @@ use deodar::{
     app::{self, App, Directories},
     config::Config,
     crypto::{self, Opaque},
-    model::{AuthMethod, Client, ClientId, Clock, GrantType, Principal, Revision, RoleName, Secret, UserId},
-    store::{self, revision::Change},
+    model::{AuthMethod, Client, ClientId, Clock, GrantType, Principal, Revision, RoleName, UserId},
+    store::{
+        self,
+        revision::Change,
+        users::{NewUser, Stored},
+    },
 };
 use tokio::{net::TcpListener, runtime::Handle, sync::oneshot, task::JoinHandle};
 
@@ -155,7 +159,17 @@ impl TestApp {
         let pool = &self.node().app.pool;
         let mut tx = pool.begin().await.unwrap();
         store::revision::lock(&mut tx).await.unwrap();
-        store::users::insert(&mut *tx, id, name, &Secret::new("-".to_owned())).await.unwrap();
+        let username = name.parse().unwrap();
+        let user = NewUser {
+            id,
+            username: &username,
+            email: None,
+            email_verified: false,
+            display_name: None,
+            password_hash: None,
+            at: self.clock.now(),
+        };
+        assert_eq!(store::users::insert(&mut *tx, &user).await.unwrap(), Stored::Done);
         let mut changes = give(&mut tx, &Principal::User(id), roles).await;
         changes.push(Change::Principal(Principal::User(id)));
         let revision = store::revision::advance(&mut tx, &changes).await.unwrap();

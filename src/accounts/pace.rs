@@ -1,0 +1,114 @@
+//! How guessing is slowed down, and nobody is locked out.
+//!
+//! Why so: an attacker who knows a name can always make that account's counter rise. So waiting grows to minutes and
+//! never further, browsers that once logged in have a counter of their own (N-173, V-068), and a right password
+//! resets it. Names that do not exist are counted exactly as those that do.
+
+use time::{Duration, OffsetDateTime};
+
+use super::{Accounts, Error};
+use crate::{
+    model::{Origin, UserId},
+    store::{
+        self,
+        throttle::{Pace, Turn},
+    },
+};
+
+/// The pace of each kind of attempt.
+#[derive(Clone, Copy, Debug)]
+pub struct Paces {
+    /// Passwords of one account.
+    pub password: Pace,
+    /// Codes of one account.
+    pub code: Pace,
+    /// Failures from one address.
+    pub address: Pace,
+    /// Mails to one address.
+    pub mail: Pace,
+}
+
+impl Paces {
+    /// With so many attempts for nothing.
+    pub fn new(free: u32) -> Self {
+        let free = i32::try_from(free).unwrap_or(i32::MAX);
+        let pace = |free, first, most| Pace { free, first, most, forgotten_after: Duration::DAY };
+        Self {
+            password: pace(free, Duration::seconds(2), Duration::minutes(15)),
+            code: pace(free, Duration::seconds(30), Duration::HOUR),
+            address: Pace {
+                forgotten_after: Duration::minutes(15),
+                ..pace(free.saturating_mul(20), Duration::SECOND, Duration::MINUTE)
+            },
+            mail: pace(3, Duration::minutes(5), Duration::HOUR),
+        }
+    }
+}
+
+/// Whose attempts are counted together.
+pub(super) enum Subject<'a> {
+    /// Passwords of an account.
+    Password(UserId),
+    /// Passwords of an account by a browser that once logged in to it.
+    Device(UserId, &'a [u8; 32]),
+    /// Passwords of a name that nobody has.
+    Nobody(&'a [u8; 32]),
+    /// Codes of an account.
+    Code(UserId),
+    /// Anything from an address.
+    Address(&'a Origin),
+    /// Mails to an address, by a hash of it.
+    Mail(&'a [u8; 32]),
+}
+
+impl std::fmt::Display for Subject<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let short = |hash: &[u8; 32]| u128::from_be_bytes(std::array::from_fn(|n| hash[n]));
+        match self {
+            Self::Password(user) => write!(f, "password:{user}"),
+            Self::Device(user, device) => write!(f, "password:{user}:{:032x}", short(device)),
+            Self::Nobody(name) => write!(f, "password:{:032x}", short(name)),
+            Self::Code(user) => write!(f, "code:{user}"),
+            Self::Address(origin) => write!(f, "address:{}", Origin::bucket(origin.address)),
+            Self::Mail(address) => write!(f, "mail:{:032x}", short(address)),
+        }
+    }
+}
+
+impl Accounts {
+    /// Counts an attempt, or says when it may be made.
+    pub(super) async fn attempt(&self, subject: &Subject<'_>) -> Result<(), Error> {
+        let paces = &self.settings.paces;
+        let pace = match subject {
+            Subject::Password(_) | Subject::Device(..) | Subject::Nobody(_) => paces.password,
+            Subject::Code(_) => paces.code,
+            Subject::Address(_) => paces.address,
+            Subject::Mail(_) => paces.mail,
+        };
+        match store::throttle::take(&self.pool, &subject.to_string(), pace, self.clock.now()).await? {
+            Turn::Now => Ok(()),
+            Turn::At(until) => Err(self.throttled(until)),
+        }
+    }
+
+    fn throttled(&self, until: OffsetDateTime) -> Error {
+        let wait = (until - self.clock.now()).whole_milliseconds().max(0);
+        Error::Throttled { wait: u64::try_from(wait / 1000 + 1).unwrap_or(1) }
+    }
+
+    /// Succeeds unless too much failed from this address lately.
+    pub(super) async fn ensure_calm(&self, origin: &Origin) -> Result<(), Error> {
+        let subject = Subject::Address(origin).to_string();
+        let until: Option<OffsetDateTime> =
+            store::throttle::blocked_until(&self.pool, &subject, self.clock.now()).await?;
+        until.map_or(Ok(()), |until| Err(self.throttled(until)))
+    }
+
+    /// Counts a failure against the address that it came from.
+    pub(super) async fn failed_from(&self, origin: &Origin) -> Result<(), Error> {
+        match self.attempt(&Subject::Address(origin)).await {
+            Ok(()) | Err(Error::Throttled { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Sessions: opened by proving who one is, rotated at every change of strength, ended with everything they stand for.
+
+use time::OffsetDateTime;
+
+use super::{Accounts, Error};
+use crate::{
+    crypto::{Opaque, digest},
+    mail::Message,
+    model::{Event, Origin, Principal, SessionId, SessionRecord, UserId, amr},
+    pdp::Write,
+    store::{self, Conn},
+};
+
+/// A session that was just opened or made stronger.
+pub struct NewSession {
+    /// The session.
+    pub session: SessionRecord,
+    /// The value of the cookie; none for a session that no browser holds.
+    pub token: Option<Opaque>,
+    /// What a browser keeps to be recognised again, if it has nothing yet.
+    pub device: Option<Opaque>,
+}
+
+impl Accounts {
+    /// Opens a session for somebody who has proven who they are.
+    pub(super) async fn open(
+        &self,
+        conn: &mut Conn,
+        user: UserId,
+        methods: &[&str],
+        origin: &Origin,
+    ) -> Result<NewSession, Error> {
+        let now = self.clock.now();
+        let session = SessionRecord {
+            id: SessionId::new(),
+            user,
+            client: origin.client.clone(),
+            auth_time: now,
+            amr: methods.iter().map(|method| (*method).to_owned()).collect(),
+            address: origin.address.to_string(),
+            user_agent: origin.user_agent.clone(),
+            created_at: now,
+            last_used_at: now,
+            expires_at: now + self.settings.sessions.absolute,
+        };
+        let browser = origin.client.is_none();
+        let token = if browser { Some(Opaque::new(Opaque::SESSION)?) } else { None };
+        let hash = token.as_ref().map(Opaque::hash);
+        store::sessions::insert(&mut *conn, &session, hash, self.settings.sessions.idle).await?;
+        let device = if browser { self.recognise(conn, user, origin, now).await? } else { None };
+        let event = Event::new("sign_in", origin).by(Principal::User(user)).with("session", session.id.to_string());
+        store::audit::insert(conn, now, &event.with("amr", session.amr.clone())).await?;
+        Ok(NewSession { session, token, device })
+    }
+
+    /// Remembers a browser; tells the person when it is a new one and not the first.
+    async fn recognise(
+        &self,
+        conn: &mut Conn,
+        user: UserId,
+        origin: &Origin,
+        now: OffsetDateTime,
+    ) -> Result<Option<Opaque>, Error> {
+        if let Some(device) = &origin.device
+            && store::sessions::knows_device(&mut *conn, user, device).await?
+        {
+            store::sessions::remember_device(conn, user, device, now).await?;
+            return Ok(None);
+        }
+        let first = !store::sessions::has_devices(&mut *conn, user).await?;
+        // A device token that is not known for this person may have been planted: it gets a fresh one.
+        let device = Opaque::new(Opaque::DEVICE)?;
+        store::sessions::remember_device(&mut *conn, user, &device.hash(), now).await?;
+        if !first {
+            let message = Message::NewDevice { device: origin.user_agent.clone(), address: origin.address, at: now };
+            self.notify(conn, user, &message).await?;
+        }
+        Ok(Some(device))
+    }
+
+    /// The session that a cookie opens.
+    pub async fn find_session(&self, token: &str, origin: &Origin) -> Result<Option<SessionRecord>, Error> {
+        if !token.starts_with(Opaque::SESSION) {
+            return Ok(None);
+        }
+        let (now, idle) = (self.clock.now(), self.settings.sessions.idle);
+        let (hash, address) = (digest(token.as_bytes()), origin.address.to_string());
+        let found = store::sessions::touch(&self.pool, &hash, now, idle, &address);
+        Ok(store::within(found).await?)
+    }
+
+    /// A session by its id, if it has not ended.
+    pub async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>, Error> {
+        Ok(store::sessions::find(&self.pool, id, self.clock.now()).await?)
+    }
+
+    /// Everything a person has open.
+    pub async fn list_sessions(&self, user: UserId) -> Result<Vec<SessionRecord>, Error> {
+        Ok(store::sessions::list(&self.pool, user, self.clock.now()).await?)
+    }
+
+    /// Ends one session of a person, with its tokens.
+    pub async fn end_session(&self, user: UserId, id: SessionId, origin: &Origin) -> Result<(), Error> {
+        let mut write = self.pdp.write().await?;
+        if self.end(&mut write, user, Some(id), None).await? == 0 {
+            return Err(Error::Missing("such session"));
+        }
+        let event = Event::new("sign_out", origin).by(Principal::User(user)).with("session", id.to_string());
+        store::audit::insert(write.conn(), self.clock.now(), &event).await?;
+        self.finish(write).await?;
+        Ok(())
+    }
+
+    /// Ends all sessions of a person, or all but one.
+    pub async fn end_sessions(&self, user: UserId, but: Option<SessionId>, origin: &Origin) -> Result<(), Error> {
+        let mut write = self.pdp.write().await?;
+        let ended = self.end(&mut write, user, None, but).await?;
+        let event = Event::new("sign_out_everywhere", origin).by(Principal::User(user)).with("sessions", ended);
+        store::audit::insert(write.conn(), self.clock.now(), &event).await?;
+        self.finish(write).await?;
+        Ok(())
+    }
+
+    /// Ends sessions in an open write: one, all, or all but one. Answers how many.
+    pub async fn end(
+        &self,
+        write: &mut Write,
+        user: UserId,
+        only: Option<SessionId>,
+        but: Option<SessionId>,
+    ) -> Result<usize, Error> {
+        let ended = store::sessions::delete(write.conn(), user, only, but).await?;
+        if !ended.is_empty() {
+            let until = self.clock.now() + self.settings.access_token + time::Duration::MINUTE;
+            write.revoke(ended.iter().map(|id| format!("sid:{id}")).collect(), until).await?;
+        }
+        Ok(ended.len())
+    }
+
+    /// Notes that the person of a session has proven once more who they are. Its cookie is a new one.
+    pub(super) async fn strengthen(
+        &self,
+        conn: &mut Conn,
+        mut session: SessionRecord,
+        methods: &[&str],
+    ) -> Result<NewSession, Error> {
+        let token = Opaque::new(Opaque::SESSION)?;
+        session.auth_time = self.clock.now();
+        session.amr = methods.iter().map(|method| (*method).to_owned()).collect();
+        if !store::sessions::strengthen(conn, session.id, &token.hash(), &session.amr, session.auth_time).await? {
+            return Err(Error::Spent);
+        }
+        Ok(NewSession { session, token: Some(token), device: None })
+    }
+}
+
+/// Methods of a login with a password alone.
+pub(super) const ONE_FACTOR: [&str; 1] = [amr::PASSWORD];
+/// Methods of a login with a password and a code.
+pub(super) const TWO_FACTORS: [&str; 3] = [amr::PASSWORD, amr::OTP, amr::MFA];

@@ -1,0 +1,186 @@
+//! Logging in with a password.
+
+use super::{
+    Accounts, Error, NewSession,
+    pace::Subject,
+    sessions::{ONE_FACTOR, TWO_FACTORS},
+};
+use crate::{
+    crypto::{Opaque, Password, Verified},
+    model::{
+        ClientId, Email, EntityRef, Event, Json, Origin, Outcome, Principal, ScopeSet, Secret, SessionRecord, UserId,
+        Username,
+    },
+    pdp::{AccessRequest, ResourceInput, Session, Subject as Asking},
+    store::{self, users::Credentials},
+};
+
+/// What a right password leads to.
+pub enum SignIn {
+    /// The person is logged in.
+    Done(NewSession),
+    /// The person has a second factor, which is still to come.
+    SecondFactor(Opaque),
+}
+
+impl Accounts {
+    /// Logs somebody in by username or address and password.
+    ///
+    /// # Errors
+    /// [`Error::Wrong`], alike for every cause; [`Error::Throttled`]; [`Error::Busy`]; [`Error::Refused`] and
+    /// [`Error::MfaNeeded`] when the policies say so.
+    pub async fn sign_in(&self, login: &str, password: Secret<String>, origin: &Origin) -> Result<SignIn, Error> {
+        self.ensure_calm(origin).await?;
+        let found = store::within(self.resolve(login)).await?;
+        let user = self.prove_password(login, found.as_ref(), password, origin).await?;
+        let two_factors = found.is_some_and(|credentials| credentials.mfa);
+        if !two_factors {
+            self.ensure_one_factor_will_do(user, origin).await?;
+        }
+        let mut tx = self.pool.begin().await?;
+        let done = if two_factors {
+            let (token, now) = (Opaque::new(Opaque::CHALLENGE)?, self.clock.now());
+            let until = now + self.settings.challenge;
+            let client = origin.client.as_ref();
+            store::second_factors::insert_challenge(&mut *tx, &token.hash(), user, client, now, until).await?;
+            SignIn::SecondFactor(token)
+        } else {
+            SignIn::Done(self.open(&mut tx, user, &ONE_FACTOR, origin).await?)
+        };
+        self.commit(tx).await?;
+        Ok(done)
+    }
+
+    /// Somebody in a browser session proves once more who they are.
+    pub async fn sign_in_again(
+        &self,
+        session: SessionRecord,
+        password: Secret<String>,
+        origin: &Origin,
+    ) -> Result<SignIn, Error> {
+        let user = session.user;
+        let found = store::users::credentials(&self.pool, user).await?;
+        self.prove_password("", found.as_ref(), password, origin).await?;
+        let mut tx = self.pool.begin().await?;
+        if found.is_some_and(|credentials| credentials.mfa) {
+            let (token, now) = (Opaque::new(Opaque::CHALLENGE)?, self.clock.now());
+            let until = now + self.settings.challenge;
+            store::second_factors::insert_challenge(&mut *tx, &token.hash(), user, None, now, until).await?;
+            self.commit(tx).await?;
+            return Ok(SignIn::SecondFactor(token));
+        }
+        let stronger = self.strengthen(&mut tx, session, &ONE_FACTOR).await?;
+        let event = Event::new("sign_in_again", origin).by(Principal::User(user));
+        store::audit::insert(&mut *tx, self.clock.now(), &event).await?;
+        self.commit(tx).await?;
+        Ok(SignIn::Done(stronger))
+    }
+
+    /// Succeeds with the person when the password is theirs. Counts the attempt first, then works as long as for
+    /// anybody else, and puts a failure on record.
+    pub(super) async fn prove_password(
+        &self,
+        login: &str,
+        found: Option<&Credentials>,
+        password: Secret<String>,
+        origin: &Origin,
+    ) -> Result<UserId, Error> {
+        let name = self.sealer.keyed_hash("login-name", login.to_lowercase().as_bytes())?;
+        let subject = match (found, &origin.device) {
+            (None, _) => Subject::Nobody(&name),
+            (Some(user), Some(device)) if store::sessions::knows_device(&self.pool, user.id, device).await? => {
+                Subject::Device(user.id, device)
+            }
+            (Some(user), _) => Subject::Password(user.id),
+        };
+        self.attempt(&subject).await?;
+        // What cannot be a password is not this one's either, and costs nothing.
+        let verified = match Password::parse(&password) {
+            Err(_) => Verified::Differs,
+            Ok(password) => {
+                let kept = found.and_then(|user| user.password_hash.as_ref());
+                match self.passwords.verify(&password, kept).await {
+                    Ok(Verified::Matches { outdated: true }) => {
+                        self.upgrade(found, &password).await?;
+                        Verified::Matches { outdated: true }
+                    }
+                    Ok(verified) => verified,
+                    Err(busy) => {
+                        store::throttle::give_back(&self.pool, &subject.to_string()).await?;
+                        return Err(busy.into());
+                    }
+                }
+            }
+        };
+        match (found, verified) {
+            (Some(user), Verified::Matches { .. }) if user.active => {
+                store::throttle::forget(&self.pool, &[subject.to_string()]).await?;
+                Ok(user.id)
+            }
+            (found, _) => {
+                self.failed_from(origin).await?;
+                let event = Event::new("sign_in", origin).ended(Outcome::Failure).with("reason", "password");
+                let event = match found {
+                    Some(user) => event.on(Principal::User(user.id).entity()),
+                    None => event,
+                };
+                store::audit::insert(&self.pool, self.clock.now(), &event).await?;
+                Err(Error::Wrong)
+            }
+        }
+    }
+
+    async fn upgrade(&self, found: Option<&Credentials>, password: &Password) -> Result<(), Error> {
+        let Some((id, old)) = found.and_then(|user| Some((user.id, user.password_hash.as_ref()?))) else {
+            return Ok(());
+        };
+        let new = self.passwords.hash(password).await?;
+        Ok(store::users::upgrade_hash(&self.pool, id, old, &new).await?)
+    }
+
+    /// Whom a login name or an address stands for.
+    async fn resolve(&self, login: &str) -> Result<Option<Credentials>, store::Error> {
+        if let Ok(email) = login.parse::<Email>() {
+            return store::users::credentials_by_email(&self.pool, &email).await;
+        }
+        match login.parse::<Username>() {
+            Ok(name) => store::users::credentials_by_username(&self.pool, &name).await,
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Asks the policies whether a password alone lets this person in here.
+    async fn ensure_one_factor_will_do(&self, user: UserId, origin: &Origin) -> Result<(), Error> {
+        let (answer, _) = self.pdp.check(&self.signing_in(user, origin, false), None, false).await?;
+        match (answer.allow, answer.step_up, &origin.client) {
+            (true, ..) => Ok(()),
+            // In a browser the account's own pages remain, where a second factor is set up.
+            (false, true, None) => Ok(()),
+            (false, true, Some(_)) => Err(Error::MfaNeeded),
+            (false, false, _) => Err(Error::Refused),
+        }
+    }
+
+    /// The question whether a person may log in to a client, or to the server itself.
+    pub(super) fn signing_in(&self, user: UserId, origin: &Origin, mfa: bool) -> AccessRequest {
+        let resource = match &origin.client {
+            Some(client) => EntityRef::new("Client", client.as_str()),
+            None => EntityRef::new("Deodar::Server", "deodar"),
+        };
+        let session = Session {
+            mfa,
+            acr: if mfa { SessionRecord::ACR_MFA } else { SessionRecord::ACR_PASSWORD }.to_owned(),
+            amr: if mfa { TWO_FACTORS.to_vec() } else { ONE_FACTOR.to_vec() }.into_iter().map(str::to_owned).collect(),
+            auth_time: self.clock.now().unix_timestamp(),
+            client: origin.client.clone().unwrap_or_else(ClientId::own_pages),
+            scopes: ScopeSet::default(),
+        };
+        AccessRequest {
+            principal: Asking::plain(Principal::User(user).entity()),
+            action: "Deodar::signIn".to_owned(),
+            resource: ResourceInput::plain(resource),
+            context: vec![("held".to_owned(), Json::Bool(true))],
+            session: Some(session),
+        }
+    }
+}

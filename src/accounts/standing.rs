@@ -1,0 +1,151 @@
+//! Accounts made, switched off and on, and removed, in an open write: by their owners or by an administrator.
+
+use super::{Accounts, Error, pace::Subject};
+use crate::{
+    crypto::import_password_hash,
+    mail::Message,
+    model::{Email, Event, Origin, Principal, Secret, UserId, Username},
+    pdp::Write,
+    store::{
+        self,
+        revision::Change,
+        users::{NewUser, Stored},
+    },
+};
+
+/// An account made by an administrator.
+pub struct NewAccount {
+    /// Login name.
+    pub username: Username,
+    /// Address.
+    pub email: Option<Email>,
+    /// Whether the address counts as proven.
+    pub email_verified: bool,
+    /// What to call them.
+    pub display_name: Option<String>,
+    /// How they log in.
+    pub password: NewPassword,
+}
+
+/// How somebody logs in for the first time.
+pub enum NewPassword {
+    /// With this one.
+    Given(Secret<String>),
+    /// With the one whose hash comes from elsewhere.
+    Imported(Secret<String>),
+    /// By following a link to a new one.
+    ByMail,
+}
+
+impl Accounts {
+    /// The hash to keep for a new account. Slow: comes before the write is opened.
+    pub async fn prepare(&self, account: &NewAccount) -> Result<Option<Secret<String>>, Error> {
+        let email = account.email.as_ref();
+        let context = [account.username.as_str(), email.map_or("", Email::as_str), email.map_or("", Email::local_part)];
+        match &account.password {
+            NewPassword::Given(text) => {
+                let password = self.judge(text.clone(), &context)?;
+                Ok(Some(self.passwords.hash(&password).await?))
+            }
+            NewPassword::Imported(hash) => Ok(Some(import_password_hash(hash)?)),
+            NewPassword::ByMail if account.email.is_none() => Err(Error::Missing("address to send a link to")),
+            NewPassword::ByMail => Ok(None),
+        }
+    }
+
+    /// Makes an account.
+    pub async fn create(
+        &self,
+        write: &mut Write,
+        account: &NewAccount,
+        hash: Option<&Secret<String>>,
+    ) -> Result<UserId, Error> {
+        let id = UserId::new();
+        let user = NewUser {
+            id,
+            username: &account.username,
+            email: account.email.as_ref(),
+            email_verified: account.email_verified,
+            display_name: account.display_name.as_deref(),
+            password_hash: hash,
+            at: self.clock.now(),
+        };
+        match store::users::insert(write.conn(), &user).await? {
+            Stored::Done => {}
+            Stored::UsernameTaken | Stored::EmailTaken => {
+                return Err(
+                    match store::users::taken(write.conn(), &account.username, account.email.as_ref()).await? {
+                        Stored::EmailTaken => Error::EmailTaken,
+                        Stored::UsernameTaken | Stored::Done => Error::UsernameTaken,
+                    },
+                );
+            }
+        }
+        write.changed(Change::Principal(Principal::User(id)));
+        match (&account.password, &account.email) {
+            (NewPassword::ByMail, Some(email)) => self.send_reset(write.conn(), id, email.as_str()).await?,
+            (_, Some(email)) if !account.email_verified => self.send_verification(write, id, email).await?,
+            _ => {}
+        }
+        Ok(id)
+    }
+
+    /// Switches an account off: every session, token and link of it is dead.
+    pub async fn deactivate(&self, write: &mut Write, user: UserId) -> Result<(), Error> {
+        if !store::users::set_active(write.conn(), user, false).await? {
+            store::users::find(write.conn(), user).await?.ok_or(Error::Unknown)?;
+            return Ok(());
+        }
+        self.end(write, user, None, None).await?;
+        store::mail_tokens::delete_all(write.conn(), user).await?;
+        store::second_factors::delete_challenges(write.conn(), user).await?;
+        write.changed(Change::Principal(Principal::User(user)));
+        self.notify(write.conn(), user, &Message::AccountDeactivated).await
+    }
+
+    /// Switches an account on again.
+    pub async fn activate(&self, write: &mut Write, user: UserId) -> Result<(), Error> {
+        if store::users::set_active(write.conn(), user, true).await? {
+            write.changed(Change::Principal(Principal::User(user)));
+            return Ok(());
+        }
+        store::users::find(write.conn(), user).await?.map(drop).ok_or(Error::Unknown)
+    }
+
+    /// Removes an account with everything personal. What is on record keeps its opaque id.
+    pub async fn delete(&self, write: &mut Write, user: UserId) -> Result<(), Error> {
+        self.notify(write.conn(), user, &Message::AccountDeleted).await?;
+        self.end(write, user, None, None).await?;
+        let principal = Principal::User(user);
+        store::assignments::delete_all(write.conn(), &principal).await?;
+        if !store::users::delete(write.conn(), user).await? {
+            return Err(Error::Unknown);
+        }
+        write.changed(Change::Principal(principal));
+        Ok(())
+    }
+
+    /// Forgets failed attempts, so that somebody need not wait.
+    pub async fn unlock(&self, write: &mut Write, user: UserId) -> Result<(), Error> {
+        store::users::find(write.conn(), user).await?.ok_or(Error::Unknown)?;
+        let subjects = [Subject::Password(user).to_string(), Subject::Code(user).to_string()];
+        Ok(store::throttle::forget(write.conn(), &subjects).await?)
+    }
+
+    /// Switches one's own account off.
+    pub async fn close(&self, user: UserId, proof: &super::Proof, remove: bool, origin: &Origin) -> Result<(), Error> {
+        self.ensure_proven(user, proof, origin).await?;
+        let mut write = self.pdp.write().await?;
+        let action = if remove {
+            self.delete(&mut write, user).await?;
+            "account_deleted"
+        } else {
+            self.deactivate(&mut write, user).await?;
+            "account_deactivated"
+        };
+        let event = Event::new(action, origin).by(Principal::User(user));
+        store::audit::insert(write.conn(), self.clock.now(), &event).await?;
+        self.finish(write).await?;
+        Ok(())
+    }
+}

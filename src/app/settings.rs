@@ -1,0 +1,66 @@
+//! From the configuration's table to what each part wants to know.
+
+use std::time::Duration;
+
+use crate::{
+    accounts::{self, Paces},
+    config::Config,
+    crypto::{PasswordPolicy, PoolSettings},
+    mail::{BadServer, Mailbox, Mailer, Relay},
+    pdp, store,
+};
+
+/// The way out for mail. A mailbox serves where no server is configured.
+pub(super) fn mailer(config: &Config, mailbox: Option<Mailbox>) -> Result<Mailer, BadServer> {
+    match (&config.smtp_url, &config.mail_from, mailbox) {
+        (Some(url), Some(from), _) => Ok(Mailer::Relay(Relay::new(url.expose(), from.clone())?)),
+        (_, _, Some(mailbox)) => Ok(Mailer::Kept(mailbox)),
+        _ => Ok(Mailer::None),
+    }
+}
+
+/// How much passwords may cost.
+pub(super) fn passwords(config: &Config) -> PoolSettings {
+    PoolSettings {
+        threads: config.password_threads,
+        queue: config.password_queue,
+        memory_kib: config.password_memory,
+        iterations: config.password_iterations,
+    }
+}
+
+/// How fresh decisions are.
+pub(super) fn pdp(config: &Config) -> pdp::Settings {
+    pdp::Settings {
+        staleness_bound: config.staleness_bound,
+        revision_wait: config.revision_wait,
+        poll_interval: config.poll_interval,
+        principals: config.principal_cache,
+    }
+}
+
+/// What holds for people.
+pub(super) fn accounts(config: &Config, issuer: String) -> accounts::Settings {
+    let length = |d: Duration| time::Duration::seconds(i64::try_from(d.as_secs()).unwrap_or(i64::MAX));
+    accounts::Settings {
+        issuer,
+        password_policy: PasswordPolicy {
+            min_length: config.password_min_length,
+            min_strength: config.password_min_strength,
+            require: config.password_require.clone(),
+        },
+        sign_up: config.sign_up,
+        default_roles: config.default_roles.clone(),
+        sessions: store::sessions::Limits {
+            idle: length(config.session_idle),
+            absolute: length(config.session_lifetime),
+        },
+        recent: length(config.recent_sign_in),
+        challenge: length(config.second_factor_lifetime),
+        verification: length(config.verification_lifetime),
+        reset: length(config.reset_lifetime),
+        backup_codes: length(config.backup_code_lifetime),
+        access_token: length(config.access_token_lifetime),
+        paces: Paces::new(config.free_attempts),
+    }
+}
