@@ -6,12 +6,13 @@ mod hint;
 use std::{
     ops::Deref,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
+use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::files::{Directories, Unreadable, built_in};
@@ -94,8 +95,9 @@ impl App {
             principals: config.principal_cache,
         };
         let redis = config.redis_url.as_ref().map(|url| redis::Client::open(url.expose().as_str())).transpose()?;
-        let sealer = Sealer::new(config.master_keys.iter().cloned());
-        let keys = Keys::load(&pool, &sealer).await?;
+        let sealer = Arc::new(Sealer::new(config.master_keys.iter().cloned()));
+        let rotation = config.key_rotation.try_into().unwrap_or(time::Duration::MAX);
+        let keys = Keys::load(pool.clone(), sealer, options.clock.clone(), rotation).await?;
         let pdp = Arc::new(Pdp::load(pool.clone(), options.clock.clone(), settings).await?);
         let issuer = config.issuer.as_str().to_owned();
         let tokens = Tokens::new(issuer, config.access_token_lifetime, options.clock.clone(), keys, config.token_cache);
@@ -123,6 +125,11 @@ impl App {
                 stop.run_until_cancelled(hint::exchange(redis, pdp)).await;
             });
         }
+        let (app, stop) = (Arc::downgrade(&self.0), self.stop.clone());
+        let changes = self.pdp.key_changes();
+        self.tasks.spawn(async move {
+            stop.run_until_cancelled(follow_keys(app, changes)).await;
+        });
         let (pool, stop) = (self.pool.clone(), self.stop.clone());
         self.tasks.spawn(async move {
             while stop.run_until_cancelled(tokio::time::sleep(Duration::from_mins(10))).await.is_some() {
@@ -159,6 +166,21 @@ impl Deref for App {
 
     fn deref(&self) -> &Inner {
         &self.0
+    }
+}
+
+/// Reads the signing keys when another node replaced them, and replaces them when it is time.
+async fn follow_keys(app: Weak<Inner>, mut changes: watch::Receiver<()>) {
+    loop {
+        let told = tokio::select! {
+            told = changes.changed() => told.is_ok(),
+            () = tokio::time::sleep(Duration::from_mins(1)) => false,
+        };
+        let Some(app) = app.upgrade() else { return };
+        let done = if told { app.tokens.reload_keys().await } else { app.tokens.keys().tend().await };
+        if let Err(error) = done {
+            tracing::warn!(error = %error, "cannot read the signing keys");
+        }
     }
 }
 

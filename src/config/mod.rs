@@ -45,6 +45,7 @@ const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 // field: Type = "VARIABLE" => parser;                  required
 // field: Type = "VARIABLE" or "default" => parser;     the default is text and goes through the same parser
@@ -116,6 +117,8 @@ settings! {
 
     /// The time an access token is good for.
     access_token_lifetime: Duration = "DEODAR_ACCESS_TOKEN_LIFETIME" or "15m" => duration(MINUTE..=HOUR);
+    /// The time a signing key signs before the next one takes its place.
+    key_rotation: Duration = "DEODAR_KEY_ROTATION" or "90d" => duration(HOUR..=1000 * DAY);
 }
 
 impl Config {

@@ -1,5 +1,6 @@
 //! The words of the domain, as types that cannot be wrong. No I/O, no async.
 
+mod algorithm;
 mod client;
 mod clock;
 mod entity;
@@ -13,6 +14,7 @@ mod role_graph;
 mod scopes;
 mod secret;
 
+pub use algorithm::Algorithm;
 pub use client::{AuthMethod, Client, GrantType};
 pub use clock::Clock;
 pub use entity::EntityRef;

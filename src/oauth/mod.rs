@@ -2,6 +2,7 @@
 
 mod client_auth;
 mod client_credentials;
+mod document;
 mod error;
 mod form;
 mod jwks;

@@ -123,6 +123,7 @@ pub struct Pdp {
     /// Held while this node writes, so that waiting writers need no connection.
     writing: Arc<Mutex<()>>,
     arrived: watch::Sender<Revision>,
+    keys_changed: watch::Sender<()>,
     bundles: compile::Recent,
 }
 
@@ -134,6 +135,7 @@ impl Pdp {
         let snapshot = sync::load(&pool, &bundles).await?;
         Ok(Self {
             arrived: watch::Sender::new(snapshot.revision),
+            keys_changed: watch::Sender::new(()),
             principals: principals::Principals::new(settings.principals),
             live: ArcSwap::from_pointee(snapshot),
             confirmed: AtomicU64::new(0),
@@ -155,6 +157,11 @@ impl Pdp {
     /// Tells of every revision that arrives here.
     pub fn arrivals(&self) -> watch::Receiver<Revision> {
         self.arrived.subscribe()
+    }
+
+    /// Tells that there are other signing keys.
+    pub fn key_changes(&self) -> watch::Receiver<()> {
+        self.keys_changed.subscribe()
     }
 
     /// Keeps a bundle that was compiled to check it, so that activating it need not compile it again.

@@ -22,6 +22,8 @@ const MOST_CHANGES: i64 = 50_000;
 pub(super) struct Next {
     pub(super) snapshot: Snapshot,
     touched: Touched,
+    /// There are other signing keys.
+    keys: bool,
 }
 
 enum Touched {
@@ -82,11 +84,12 @@ impl Pdp {
         let (revision, number) = store::revision::get(&mut *conn).await?;
         let Some(changes) = store::revision::changes_since(conn, base.revision, MOST_CHANGES).await? else {
             tracing::info!(from = %base.revision, to = %revision, "reading everything anew");
-            return Ok(Next { snapshot: load_in(conn, &self.bundles).await?, touched: Touched::Everybody });
+            return Ok(Next { snapshot: load_in(conn, &self.bundles).await?, touched: Touched::Everybody, keys: true });
         };
         let mut delta = Delta::default();
         let (mut roles, mut grants) = (Vec::<String>::new(), Vec::new());
         let mut touched = Touched::These(Vec::new());
+        let mut keys = false;
         for change in changes {
             match change {
                 Change::Role(name) => roles.push(name.into()),
@@ -99,6 +102,7 @@ impl Pdp {
                         list.push(principal);
                     }
                 }
+                Change::Keys => keys = true,
                 Change::Bundle => delta.bundle = Some(bundle(conn, &self.bundles, number).await?),
             }
         }
@@ -109,7 +113,7 @@ impl Pdp {
             let stored = store::grants::list_by_id(&mut *conn, &grants).await?;
             delta.grants = stored.into_iter().map(stored_grant).collect();
         }
-        Ok(Next { snapshot: base.apply(revision, delta), touched })
+        Ok(Next { snapshot: base.apply(revision, delta), touched, keys })
     }
 
     /// Makes a snapshot the live one. Principals that it makes wrong are forgotten first.
@@ -121,6 +125,9 @@ impl Pdp {
         let revision = next.snapshot.revision;
         self.live.store(Arc::new(next.snapshot));
         self.arrived.send_replace(revision);
+        if next.keys {
+            self.keys_changed.send_replace(());
+        }
     }
 
     pub(super) fn confirm(&self, asked: Instant) {

@@ -25,6 +25,8 @@ pub enum Change {
     Principals,
     /// Another bundle is active.
     Bundle,
+    /// There are other signing keys.
+    Keys,
 }
 
 /// Locks the revision until the end of the transaction, and reads it. Whoever holds the lock is the only writer.
@@ -97,6 +99,7 @@ fn row(change: &Change) -> (&'static str, String, String) {
         Change::Principal(principal) => ("principal", principal.kind().as_str().to_owned(), principal.id()),
         Change::Principals => ("principals", String::new(), String::new()),
         Change::Bundle => ("bundle", String::new(), String::new()),
+        Change::Keys => ("keys", String::new(), String::new()),
     }
 }
 
@@ -110,6 +113,7 @@ fn parse(kind: &str, subject: &str, detail: &str) -> Result<Change, Error> {
         "grant_removed" => Ok(Change::GrantRemoved(role()?, grant()?)),
         "principals" => Ok(Change::Principals),
         "bundle" => Ok(Change::Bundle),
+        "keys" => Ok(Change::Keys),
         "principal" => PrincipalKind::parse(subject)
             .and_then(|kind| Principal::parse(kind, detail))
             .map(Change::Principal)

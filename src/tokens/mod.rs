@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use self::{
-    keys::{Keys, KeysError},
+    keys::{KeySet, Keys, KeysError, MAX_AGE, Rotation},
     verified::Verified,
 };
 use crate::{
     crypto::{self, CryptoError},
-    model::{Client, ClientId, Clock, Principal, ScopeSet, UserId},
+    model::{Algorithm, Client, ClientId, Clock, Principal, ScopeSet, UserId},
     pdp::Session,
 };
 
@@ -98,7 +98,14 @@ impl Tokens {
             acr: None,
             amr: None,
         };
-        Ok(Issued { token: self.keys.signer().sign("at+jwt", &claims)?, expires_in, scope })
+        Ok(Issued { token: self.keys.sign(Algorithm::Es256, "at+jwt", &claims)?, expires_in, scope })
+    }
+
+    /// Takes over the signing keys that there are now. What a key that is gone signed is believed no more.
+    pub async fn reload_keys(&self) -> Result<(), KeysError> {
+        self.keys.reload().await?;
+        self.remembered.invalidate_all();
+        Ok(())
     }
 
     /// Believes a token, or not. What was believed once is remembered until it expires.
@@ -117,12 +124,7 @@ impl Tokens {
     }
 
     fn verify_anew(&self, token: &str, now: i64) -> Result<Verified, InvalidToken> {
-        let header = crypto::unverified_header(token).map_err(|_| InvalidToken)?;
-        if header.typ != "at+jwt" {
-            return Err(InvalidToken);
-        }
-        let key = self.keys.find(&header.kid).ok_or(InvalidToken)?;
-        let claims: Claims = key.verify(token).map_err(|_| InvalidToken)?;
+        let claims: Claims = self.keys.verify(token, "at+jwt").map_err(|_| InvalidToken)?;
         let here = claims.iss == self.issuer && claims.aud == self.issuer;
         let timely = claims.iat <= now + SKEW && claims.nbf.is_none_or(|nbf| nbf <= now + SKEW) && claims.exp > now;
         if here && timely { claims.read() } else { Err(InvalidToken) }
