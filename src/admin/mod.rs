@@ -7,6 +7,7 @@ mod authority;
 mod bundles;
 mod clients;
 mod grants;
+mod keys;
 mod roles;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -33,6 +34,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(bundles::list, bundles::create))
         .routes(routes!(bundles::get))
         .routes(routes!(bundles::activate))
+        .routes(routes!(keys::list))
+        .routes(routes!(keys::rotate))
 }
 
 /// The one server, as the resource of calls that are about no single thing.

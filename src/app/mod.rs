@@ -8,11 +8,13 @@ mod settings;
 use std::{
     ops::Deref,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
+use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::files::{Directories, Unreadable, built_in};
@@ -105,7 +107,8 @@ impl App {
         }
         let redis = config.redis_url.as_ref().map(|url| redis::Client::open(url.expose().as_str())).transpose()?;
         let sealer = Arc::new(Sealer::new(config.master_keys.iter().cloned()));
-        let keys = Keys::load(&pool, &sealer).await?;
+        let rotation = config.key_rotation.try_into().unwrap_or(time::Duration::MAX);
+        let keys = Keys::load(pool.clone(), Arc::clone(&sealer), options.clock.clone(), rotation).await?;
         let pdp = Arc::new(Pdp::load(pool.clone(), options.clock.clone(), settings::pdp(&config)).await?);
         let issuer = config.issuer.as_str().to_owned();
         let clock = &options.clock;
@@ -160,6 +163,11 @@ impl App {
             self.config.audit_retention,
             self.stop.clone(),
         ));
+        let (app, stop) = (Arc::downgrade(&self.0), self.stop.clone());
+        let changes = self.pdp.key_changes();
+        self.tasks.spawn(async move {
+            stop.run_until_cancelled(follow_keys(app, changes)).await;
+        });
     }
 }
 
@@ -188,6 +196,21 @@ impl Deref for App {
 
     fn deref(&self) -> &Inner {
         &self.0
+    }
+}
+
+/// Reads the signing keys when another node replaced them, and replaces them when it is time.
+async fn follow_keys(app: Weak<Inner>, mut changes: watch::Receiver<()>) {
+    loop {
+        let told = tokio::select! {
+            told = changes.changed() => told.is_ok(),
+            () = tokio::time::sleep(Duration::from_mins(1)) => false,
+        };
+        let Some(app) = app.upgrade() else { return };
+        let done = if told { app.tokens.reload_keys().await } else { app.tokens.keys().tend().await };
+        if let Err(error) = done {
+            tracing::warn!(error = %error, "cannot read the signing keys");
+        }
     }
 }
 

@@ -45,7 +45,10 @@ pub async fn batch(
     }
     let at_least = body.checks.iter().filter_map(|Object(check)| check.at_least_revision).max();
     let explain = body.checks.iter().any(|Object(check)| check.explain);
-    let read: Vec<_> = body.checks.iter().map(|Object(check)| check.read(&app, &caller)).collect();
+    let mut read = Vec::with_capacity(body.checks.len());
+    for Object(check) in &body.checks {
+        read.push(check.read(&app, &caller).await);
+    }
     let requests: Vec<_> = read.iter().filter_map(|r| r.as_ref().ok().cloned()).collect();
     let batch = app.pdp.check_all(&requests, at_least, explain).await?;
     let mut answers = batch.answers.into_iter();

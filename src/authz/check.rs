@@ -17,7 +17,7 @@ pub async fn check(
     caller: Caller,
     Body(body): Body<CheckRequest>,
 ) -> Result<Json<CheckResponse>, ApiError> {
-    let request = body.read(&app, &caller)?;
+    let request = body.read(&app, &caller).await?;
     let (answer, revision) = app.pdp.check(&request, body.at_least_revision, body.explain).await?;
     Ok(Json(CheckResponse::new(answer, Some(revision), body.explain)))
 }

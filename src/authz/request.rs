@@ -8,7 +8,7 @@ use crate::{
     model::{EntityRef, Fields, Json, Revision, ScopeSet, json_fields},
     pdp::{AccessRequest, Answer, ResourceInput, Session, Subject},
     policy::{Mistyped, Nearest, Reason, entity_ref},
-    web::{ApiError, Caller},
+    web::{ApiError, Caller, is_live},
 };
 
 /// May this principal do this to that?
@@ -108,7 +108,7 @@ pub struct ItemError {
 
 impl CheckRequest {
     /// Reads the meaning; the caller must be allowed to ask.
-    pub fn read(&self, app: &App, caller: &Caller) -> Result<AccessRequest, ApiError> {
+    pub async fn read(&self, app: &App, caller: &Caller) -> Result<AccessRequest, ApiError> {
         let (principal, session) = match (&self.principal, &self.token) {
             (Some(_), Some(_)) | (None, None) => {
                 let message = "give either `principal` or `token`".to_owned();
@@ -118,9 +118,11 @@ impl CheckRequest {
                 let (entity, attributes, parents) = described(json, "principal")?;
                 (Subject { entity, attributes, parents }, None)
             }
-            (None, Some(token)) => by_token(app, token)?,
+            (None, Some(token)) => by_token(app, caller, token).await?,
         };
-        may_ask(caller, &principal.entity)?;
+        if self.token.is_none() {
+            may_ask(caller, &principal.entity)?;
+        }
         let (entity, attributes, parents) = described(&self.resource, "resource")?;
         let resource = ResourceInput { entity, attributes, parents };
         // Asking about oneself by one's own token is asking with one's own session.
@@ -140,12 +142,18 @@ fn may_ask(caller: &Caller, about: &EntityRef) -> Result<(), ApiError> {
     }
 }
 
-fn by_token(app: &App, token: &str) -> Result<(Subject, Option<Session>), ApiError> {
+async fn by_token(app: &App, caller: &Caller, token: &str) -> Result<(Subject, Option<Session>), ApiError> {
     let verified = app.tokens.verify(token).map_err(|_| ApiError::BadRequest {
         code: "invalid_token",
         message: "`token` is not a valid access token of this server".to_owned(),
     })?;
-    Ok((Subject::plain(verified.principal.entity()), verified.session.clone()))
+    let mut entity = verified.principal.entity();
+    may_ask(caller, &entity)?;
+    if !is_live(app, &verified).await? {
+        // Nobody has this id: whoever stands for nothing any more may do nothing.
+        entity.id.clear();
+    }
+    Ok((Subject::plain(entity), verified.session.clone()))
 }
 
 fn described(json: &Json, at: &str) -> Result<(EntityRef, Fields, Vec<EntityRef>), ApiError> {

@@ -4,6 +4,7 @@ mod admin;
 mod config;
 mod database;
 mod dev;
+mod keys;
 mod listen;
 mod migrate;
 mod policy;
@@ -36,6 +37,9 @@ enum Command {
     /// Bootstrap administration
     #[command(subcommand)]
     Admin(admin::Command),
+    /// List and replace the keys that sign tokens
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Look at the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -77,6 +81,7 @@ pub fn run() -> ExitCode {
             Command::Migrate => migrate::run().await,
             Command::Policy(command) => policy::run(command).await,
             Command::Admin(command) => admin::run(command).await,
+            Command::Keys(command) => keys::run(command).await,
             Command::Config(command) => config::run(command),
         }
     });

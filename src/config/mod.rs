@@ -164,6 +164,8 @@ settings! {
 
     /// The time an access token is good for.
     access_token_lifetime: Duration = "DEODAR_ACCESS_TOKEN_LIFETIME" or "15m" => duration(MINUTE..=HOUR);
+    /// The time a signing key signs before the next one takes its place.
+    key_rotation: Duration = "DEODAR_KEY_ROTATION" or "90d" => duration(HOUR..=1000 * DAY);
 }
 
 impl Config {

@@ -21,6 +21,9 @@ pub enum GrantType {
 }
 
 impl GrantType {
+    /// The second step of [`Self::Password`] for a person with a second factor.
+    pub const MFA_OTP: &'static str = "urn:deodar:grant-type:mfa-otp";
+
     /// The value of `grant_type`.
     pub fn as_str(self) -> &'static str {
         match self {

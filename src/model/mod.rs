@@ -1,5 +1,6 @@
 //! The words of the domain, as types that cannot be wrong. No I/O, no async.
 
+mod algorithm;
 mod client;
 mod clock;
 mod entity;
@@ -17,6 +18,7 @@ mod scopes;
 mod secret;
 mod session;
 
+pub use algorithm::Algorithm;
 pub use client::{AuthMethod, Client, GrantType};
 pub use clock::Clock;
 pub use entity::EntityRef;

@@ -29,6 +29,12 @@ impl ScopeSet {
         self.0.is_subset(&other.0)
     }
 
+    /// The others.
+    pub fn without(mut self, scope: &str) -> Self {
+        self.0.remove(scope);
+        self
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

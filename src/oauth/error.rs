@@ -8,7 +8,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{crypto::CryptoError, pdp, store};
+use crate::{accounts, crypto::CryptoError, model::GrantType, pdp, store};
 
 /// What a call of `/oauth/*` can fail with.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,21 @@ pub enum OAuthError {
     /// The client may not have this scope.
     #[error("{0}")]
     InvalidScope(String),
+    /// The code, the token or the password is not good, or no longer.
+    #[error("{0}")]
+    InvalidGrant(&'static str),
+    /// The password was right, and a second factor is to come.
+    #[error("a second factor is needed: send `mfa_token` and `otp` with the grant type `{}`", GrantType::MFA_OTP)]
+    MfaRequired {
+        /// What to send with the code.
+        mfa_token: String,
+    },
+    /// Too many attempts.
+    #[error("too many attempts: wait a moment")]
+    TooMany {
+        /// Seconds to wait.
+        retry_after: u64,
+    },
     /// Not now.
     #[error("try again in a moment")]
     TemporarilyUnavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -46,6 +61,9 @@ pub struct OAuthErrorBody {
     error: &'static str,
     /// For developers.
     error_description: String,
+    /// With `mfa_required`: what to send with the code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mfa_token: Option<String>,
 }
 
 impl OAuthError {
@@ -56,6 +74,9 @@ impl OAuthError {
             Self::UnauthorizedClient => (StatusCode::BAD_REQUEST, "unauthorized_client"),
             Self::UnsupportedGrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
             Self::InvalidScope(_) => (StatusCode::BAD_REQUEST, "invalid_scope"),
+            Self::InvalidGrant(_) => (StatusCode::BAD_REQUEST, "invalid_grant"),
+            Self::MfaRequired { .. } => (StatusCode::FORBIDDEN, "mfa_required"),
+            Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
             Self::TemporarilyUnavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
             Self::ServerError(_) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
         }
@@ -69,12 +90,16 @@ impl IntoResponse for OAuthError {
             let source = std::error::Error::source(&self).map(ToString::to_string);
             tracing::error!(error, source, "a call of the OAuth endpoints failed");
         }
-        let body = OAuthErrorBody { error, error_description: self.to_string() };
+        let mfa_token = if let Self::MfaRequired { mfa_token } = &self { Some(mfa_token.clone()) } else { None };
+        let body = OAuthErrorBody { error, error_description: self.to_string(), mfa_token };
         let mut response = (status, no_store(), Json(body)).into_response();
         let headers = response.headers_mut();
         match self {
             Self::InvalidClient { basic: true } => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"deodar\""));
+            }
+            Self::TooMany { retry_after } => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after));
             }
             Self::TemporarilyUnavailable(_) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
@@ -104,6 +129,23 @@ impl From<store::Error> for OAuthError {
 impl From<pdp::Error> for OAuthError {
     fn from(error: pdp::Error) -> Self {
         Self::TemporarilyUnavailable(Box::new(error))
+    }
+}
+
+impl From<accounts::Error> for OAuthError {
+    fn from(error: accounts::Error) -> Self {
+        use accounts::Error as E;
+        match error {
+            E::Wrong => Self::InvalidGrant("the credentials are wrong"),
+            E::Spent => Self::InvalidGrant("this login does not wait any more: begin again"),
+            E::Refused => Self::InvalidGrant("the policies do not allow this person to log in here"),
+            E::MfaNeeded => Self::InvalidGrant("a second factor is needed here, and this person has none"),
+            E::Throttled { wait } => Self::TooMany { retry_after: wait },
+            E::Store(error) => error.into(),
+            E::Pdp(error) => error.into(),
+            E::Busy => Self::TemporarilyUnavailable(Box::new(error)),
+            other => Self::ServerError(Box::new(other)),
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! Public keys (RFC 7517).
 
-use axum::{extract::State, http::header, response::IntoResponse};
+use axum::{extract::State, http::HeaderMap, response::Response};
 
-use crate::app::App;
+use super::document::answer;
+use crate::{app::App, tokens::MAX_AGE};
 
 /// The public keys that verify our tokens.
 #[utoipa::path(get, path = "/oauth/jwks", tag = "oauth", security(()), responses((status = 200, body = Object)))]
-pub async fn jwks(State(app): State<App>) -> impl IntoResponse {
-    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "public, max-age=300")];
-    (headers, app.tokens.keys().jwks().to_owned())
+pub async fn jwks(State(app): State<App>, headers: HeaderMap) -> Response {
+    let set = app.tokens.keys().set();
+    answer(&headers, &set.json, &set.etag, MAX_AGE)
 }

@@ -2,11 +2,14 @@
 
 mod client_auth;
 mod client_credentials;
+mod document;
 mod error;
 mod form;
 mod jwks;
 mod metadata;
+mod password;
 mod token;
+mod userinfo;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -19,5 +22,8 @@ pub fn token_route() -> OpenApiRouter<App> {
 
 /// The documents that clients read.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(jwks::jwks)).routes(routes!(metadata::metadata))
+    OpenApiRouter::new()
+        .routes(routes!(jwks::jwks))
+        .routes(routes!(metadata::metadata))
+        .routes(routes!(userinfo::get, userinfo::post))
 }

@@ -8,15 +8,27 @@ use super::{
     client_auth, client_credentials,
     error::{OAuthError, OAuthErrorBody, no_store},
     form::Form,
+    password,
 };
-use crate::app::App;
+use crate::{
+    app::App,
+    model::{GrantType, Origin},
+};
 
 /// A request for a token, as a form.
 #[derive(Deserialize, ToSchema)]
 #[expect(dead_code, reason = "describes the form in the OpenAPI document; `Form` reads it")]
 pub struct TokenRequest {
-    /// `client_credentials`.
+    /// `client_credentials`, `password` or `urn:deodar:grant-type:mfa-otp`.
     grant_type: String,
+    /// For `password`: a name or an address.
+    username: Option<String>,
+    /// For `password`.
+    password: Option<String>,
+    /// For the second step of `password`: what the first one answered.
+    mfa_token: Option<String>,
+    /// For the second step of `password`: the code.
+    otp: Option<String>,
     /// Scopes, separated by spaces; all that the client may have when left out.
     scope: Option<String>,
     /// When not authenticating by HTTP Basic.
@@ -40,12 +52,20 @@ pub struct TokenResponse {
 #[utoipa::path(post, path = "/oauth/token", tag = "oauth", security(("basic" = [])),
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"), responses(
     (status = 200, body = TokenResponse), (status = "default", body = OAuthErrorBody)))]
-pub async fn token(State(app): State<App>, headers: HeaderMap, form: Form) -> Result<impl IntoResponse, OAuthError> {
+pub async fn token(
+    State(app): State<App>,
+    headers: HeaderMap,
+    origin: Origin,
+    form: Form,
+) -> Result<impl IntoResponse, OAuthError> {
     let grant_type =
         form.get("grant_type").ok_or_else(|| OAuthError::InvalidRequest("`grant_type` is missing".into()))?;
     let client = client_auth::authenticate(&app, &headers, &form).await?;
+    let origin = Origin { client: Some(client.id.clone()), ..origin };
     let issued = match grant_type {
         "client_credentials" => client_credentials::grant(&app, &client, &form)?,
+        "password" => password::grant(&app, &client, &form, &origin).await?,
+        GrantType::MFA_OTP => password::second_step(&app, &client, &form, &origin).await?,
         _ => return Err(OAuthError::UnsupportedGrantType),
     };
     let scope = issued.scope.to_string();

@@ -125,6 +125,7 @@ pub struct Pdp {
     /// Held while this node writes, so that waiting writers need no connection.
     writing: Arc<Mutex<()>>,
     arrived: watch::Sender<Revision>,
+    keys_changed: watch::Sender<()>,
     bundles: compile::Recent,
 }
 
@@ -136,6 +137,7 @@ impl Pdp {
         let (snapshot, revoked) = sync::load(&pool, &bundles, clock.now()).await?;
         Ok(Self {
             arrived: watch::Sender::new(snapshot.revision),
+            keys_changed: watch::Sender::new(()),
             principals: principals::Principals::new(settings.principals),
             revoked: revoked::Revoked::new(revoked),
             live: ArcSwap::from_pointee(snapshot),
@@ -168,6 +170,11 @@ impl Pdp {
     /// Forgets what ended so long ago that nothing can refer to it.
     pub fn prune_revoked(&self) {
         self.revoked.prune(self.clock.now());
+    }
+
+    /// Tells that there are other signing keys.
+    pub fn key_changes(&self) -> watch::Receiver<()> {
+        self.keys_changed.subscribe()
     }
 
     /// Keeps a bundle that was compiled to check it, so that activating it need not compile it again.

@@ -24,6 +24,8 @@ pub(super) struct Next {
     pub(super) snapshot: Snapshot,
     touched: Touched,
     revoked: Revoked,
+    /// There are other signing keys.
+    keys: bool,
 }
 
 type Revoked = Vec<(String, OffsetDateTime)>;
@@ -95,11 +97,12 @@ impl Pdp {
         let Some(changes) = store::revision::changes_since(conn, base.revision, MOST_CHANGES).await? else {
             tracing::info!(from = %base.revision, to = %revision, "reading everything anew");
             let (snapshot, revoked) = load_in(conn, &self.bundles, self.clock.now()).await?;
-            return Ok(Next { snapshot, touched: Touched::Everybody, revoked });
+            return Ok(Next { snapshot, touched: Touched::Everybody, revoked, keys: true });
         };
         let mut delta = Delta::default();
         let (mut roles, mut grants) = (Vec::<String>::new(), Vec::new());
         let (mut touched, mut revoked) = (Touched::These(Vec::new()), Vec::new());
+        let mut keys = false;
         for change in changes {
             match change {
                 Change::Role(name) => roles.push(name.into()),
@@ -113,6 +116,7 @@ impl Pdp {
                     }
                 }
                 Change::Revoked(id, until) => revoked.push((id, until)),
+                Change::Keys => keys = true,
                 Change::Bundle => delta.bundle = Some(bundle(conn, &self.bundles, number).await?),
             }
         }
@@ -123,7 +127,7 @@ impl Pdp {
             let stored = store::grants::list_by_id(&mut *conn, &grants).await?;
             delta.grants = stored.into_iter().map(stored_grant).collect();
         }
-        Ok(Next { snapshot: base.apply(revision, delta), touched, revoked })
+        Ok(Next { snapshot: base.apply(revision, delta), touched, revoked, keys })
     }
 
     /// Makes a snapshot the live one. Principals that it makes wrong are forgotten first, and what it ends is dead.
@@ -136,6 +140,9 @@ impl Pdp {
         let revision = next.snapshot.revision;
         self.live.store(Arc::new(next.snapshot));
         self.arrived.send_replace(revision);
+        if next.keys {
+            self.keys_changed.send_replace(());
+        }
     }
 
     pub(super) fn confirm(&self, asked: Instant) {

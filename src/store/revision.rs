@@ -28,6 +28,8 @@ pub enum Change {
     Bundle,
     /// Something ended before it expires: `sid:…`, `grant:…`, `jti:…`. Kept until then.
     Revoked(String, OffsetDateTime),
+    /// There are other signing keys.
+    Keys,
 }
 
 /// Locks the revision until the end of the transaction, and reads it. Whoever holds the lock is the only writer.
@@ -101,6 +103,7 @@ fn row(change: &Change) -> (&'static str, String, String) {
         Change::Principals => ("principals", String::new(), String::new()),
         Change::Bundle => ("bundle", String::new(), String::new()),
         Change::Revoked(id, until) => ("revoked", id.clone(), until.unix_timestamp().to_string()),
+        Change::Keys => ("keys", String::new(), String::new()),
     }
 }
 
@@ -119,6 +122,7 @@ fn parse(kind: &str, subject: &str, detail: &str) -> Result<Change, Error> {
             let until = until.ok_or_else(|| Error::Unreadable(format!("a revocation until `{detail}`")))?;
             Ok(Change::Revoked(subject.to_owned(), until))
         }
+        "keys" => Ok(Change::Keys),
         "principal" => PrincipalKind::parse(subject)
             .and_then(|kind| Principal::parse(kind, detail))
             .map(Change::Principal)

@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use self::{
-    keys::{Keys, KeysError},
+    keys::{KeySet, Keys, KeysError, MAX_AGE, Rotation},
     verified::Verified,
 };
 use crate::{
     crypto::{self, CryptoError},
-    model::{Client, ClientId, Clock, Principal, ScopeSet, UserId},
+    model::{Algorithm, Client, ClientId, Clock, Principal, ScopeSet, SessionId, SessionRecord, UserId},
     pdp::Session,
 };
 
@@ -62,6 +62,8 @@ struct Claims {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     nbf: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    sid: Option<SessionId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     auth_time: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     acr: Option<String>,
@@ -94,11 +96,48 @@ impl Tokens {
             jti: Uuid::new_v4().to_string(),
             scope: scope.to_string(),
             nbf: None,
+            sid: None,
             auth_time: None,
             acr: None,
             amr: None,
         };
-        Ok(Issued { token: self.keys.signer().sign("at+jwt", &claims)?, expires_in, scope })
+        Ok(Issued { token: self.keys.sign(Algorithm::Es256, "at+jwt", &claims)?, expires_in, scope })
+    }
+
+    /// Takes over the signing keys that there are now. What a key that is gone signed is believed no more.
+    pub async fn reload_keys(&self) -> Result<(), KeysError> {
+        self.keys.reload().await?;
+        self.remembered.invalidate_all();
+        Ok(())
+    }
+
+    /// A token for a client about a person who is logged in. `grant` is what it was issued for, which can be ended by
+    /// itself.
+    pub fn issue_to_user(
+        &self,
+        client: &Client,
+        session: &SessionRecord,
+        grant: Uuid,
+        scope: ScopeSet,
+    ) -> Result<Issued, CryptoError> {
+        let now = self.clock.now().unix_timestamp();
+        let expires_in = self.lifetime.as_secs();
+        let claims = Claims {
+            iss: self.issuer.clone(),
+            sub: session.user.to_string(),
+            aud: self.issuer.clone(),
+            client_id: client.id.to_string(),
+            iat: now,
+            exp: now + expires_in as i64,
+            jti: format!("{grant}.{}", Uuid::new_v4().simple()),
+            scope: scope.to_string(),
+            nbf: None,
+            sid: Some(session.id),
+            auth_time: Some(session.auth_time.unix_timestamp()),
+            acr: Some(session.acr().to_owned()),
+            amr: Some(session.amr.clone()),
+        };
+        Ok(Issued { token: self.keys.sign(Algorithm::Es256, "at+jwt", &claims)?, expires_in, scope })
     }
 
     /// Believes a token, or not. What was believed once is remembered until it expires.
@@ -117,12 +156,7 @@ impl Tokens {
     }
 
     fn verify_anew(&self, token: &str, now: i64) -> Result<Verified, InvalidToken> {
-        let header = crypto::unverified_header(token).map_err(|_| InvalidToken)?;
-        if header.typ != "at+jwt" {
-            return Err(InvalidToken);
-        }
-        let key = self.keys.find(&header.kid).ok_or(InvalidToken)?;
-        let claims: Claims = key.verify(token).map_err(|_| InvalidToken)?;
+        let claims: Claims = self.keys.verify(token, "at+jwt").map_err(|_| InvalidToken)?;
         let here = claims.iss == self.issuer && claims.aud == self.issuer;
         let timely = claims.iat <= now + SKEW && claims.nbf.is_none_or(|nbf| nbf <= now + SKEW) && claims.exp > now;
         if here && timely { claims.read() } else { Err(InvalidToken) }
@@ -133,9 +167,13 @@ impl Claims {
     fn read(self) -> Result<Verified, InvalidToken> {
         let client: ClientId = self.client_id.parse().map_err(|_| InvalidToken)?;
         let scopes: ScopeSet = self.scope.parse().map_err(|_| InvalidToken)?;
+        let grant = self.jti.split_once('.').map(|(grant, _)| format!("grant:{grant}"));
+        let sid = self.sid.map(|id| format!("sid:{id}"));
+        let revocable = [Some(format!("jti:{}", self.jti)), grant, sid].into_iter().flatten().collect();
+        let (session_id, expires_at) = (self.sid, self.exp);
         if self.sub == self.client_id {
             let principal = Principal::Client(client.clone());
-            return Ok(Verified { principal, client, scopes, session: None, expires_at: self.exp });
+            return Ok(Verified { principal, client, scopes, session: None, session_id, revocable, expires_at });
         }
         let user: UserId = self.sub.parse().map_err(|_| InvalidToken)?;
         let amr = self.amr.unwrap_or_default();
@@ -147,6 +185,7 @@ impl Claims {
             client: client.clone(),
             scopes: scopes.clone(),
         };
-        Ok(Verified { principal: Principal::User(user), client, scopes, session: Some(session), expires_at: self.exp })
+        let principal = Principal::User(user);
+        Ok(Verified { principal, client, scopes, session: Some(session), session_id, revocable, expires_at })
     }
 }

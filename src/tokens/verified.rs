@@ -1,7 +1,7 @@
 //! What a believed token says.
 
 use crate::{
-    model::{ClientId, Principal, ScopeSet},
+    model::{ClientId, Principal, ScopeSet, SessionId},
     pdp::Session,
 };
 
@@ -16,6 +16,10 @@ pub struct Verified {
     pub scopes: ScopeSet,
     /// For a person: how they logged in.
     pub session: Option<Session>,
+    /// For a person: the session that the token stands in.
+    pub session_id: Option<SessionId>,
+    /// What ends the token before it expires, as the decision point knows it.
+    pub revocable: Vec<String>,
     /// Seconds since 1970.
     pub expires_at: i64,
 }

@@ -10,7 +10,7 @@ use axum::{
 use super::ApiError;
 use crate::{
     app::App,
-    model::{EntityRef, Fields, Json, Origin, Principal, ScopeSet},
+    model::{EntityRef, Fields, Json, Origin, Principal, ScopeSet, UserId},
     pdp::{AccessRequest, ResourceInput, Subject},
     tokens::Verified,
 };
@@ -36,13 +36,7 @@ impl FromRequestParts<App> for Caller {
             return Err(ApiError::Unauthorized { presented: false });
         }
         let verified = app.tokens.verify(token).map_err(|_| invalid())?;
-        // A token outlives what it stands for by minutes; its principal, and the client it was issued to, do not.
-        app.pdp.ensure(None).await?;
-        let client = Principal::Client(verified.client.clone());
-        if !app.pdp.standing(&client).await?.active() {
-            return Err(invalid());
-        }
-        if verified.principal != client && !app.pdp.standing(&verified.principal).await?.active() {
+        if !is_live(app, &verified).await? {
             return Err(invalid());
         }
         let origin = Origin { client: Some(verified.client.clone()), ..super::origin(parts, app) };
@@ -75,6 +69,16 @@ impl Caller {
         }
     }
 
+    /// Succeeds with the person when the policies allow them the call upon their own account.
+    pub async fn require_self(&self, app: &App, action: &str) -> Result<UserId, ApiError> {
+        let Principal::User(user) = self.principal() else {
+            return Err(ApiError::Forbidden("this is about people: send a user's access token".to_owned()));
+        };
+        let request = self.request(action, self.principal().entity(), true);
+        let (answer, _) = app.pdp.check(&request, None, false).await?;
+        if answer.allow { Ok(*user) } else { Err(refusal(&request)) }
+    }
+
     /// Succeeds when the policies allow the call. For calls that only read.
     pub async fn require(&self, app: &App, action: &str, resource: EntityRef) -> Result<(), ApiError> {
         self.require_admin_scope()?;
@@ -93,6 +97,17 @@ impl Caller {
             session: self.token.session.clone(),
         }
     }
+}
+
+/// Whether what a token stands for still holds. The token outlives it by minutes; its principal, the client that it was
+/// issued to, and the session do not (D4).
+pub async fn is_live(app: &App, token: &Verified) -> Result<bool, ApiError> {
+    app.pdp.ensure(None).await?;
+    let client = Principal::Client(token.client.clone());
+    let live = !app.pdp.is_revoked(&token.revocable)
+        && app.pdp.standing(&client).await?.active()
+        && (token.principal == client || app.pdp.standing(&token.principal).await?.active());
+    Ok(live)
 }
 
 /// The answer to a caller whom the policies refuse.

@@ -11,7 +11,7 @@ mod revised;
 
 pub use self::{
     address::{ClientAddress, TokenLimit},
-    caller::{Caller, refusal},
+    caller::{Caller, is_live, refusal},
     extract::{Body, Object, Params, PathOf},
     origin::origin,
     page::{Cursor, Page},

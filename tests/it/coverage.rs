@@ -120,6 +120,8 @@ pub fn operations() -> Vec<Operation> {
         ("POST", "/api/v1/admin/bundles", Admin, Some(json!({ "files": {} }))),
         ("GET", "/api/v1/admin/bundles/{n}", Admin, None),
         ("POST", "/api/v1/admin/bundles/{n}/activate", Admin, None),
+        ("GET", "/api/v1/admin/keys", Admin, None),
+        ("POST", "/api/v1/admin/keys/rotate", Admin, None),
     ];
     let operation =
         |(method, path, guard, body): (&str, _, _, _)| Operation { method: method.parse().unwrap(), path, guard, body };

@@ -1,0 +1,55 @@
+//! The password grant (RFC 6749 §4.3) and its second step, for clients that an administrator trusts with passwords.
+//!
+//! Off unless a client registers it, and for confidential clients only. It counts on the same counters as the login
+//! page (D1).
+
+use uuid::Uuid;
+
+use super::{error::OAuthError, form::Form};
+use crate::{
+    accounts::{NewSession, SignIn},
+    app::App,
+    model::{AuthMethod, Client, GrantType, InvalidScope, Origin, ScopeSet, Secret},
+    tokens::Issued,
+};
+
+/// Exchanges a name and a password for a token.
+pub async fn grant(app: &App, client: &Client, form: &Form, origin: &Origin) -> Result<Issued, OAuthError> {
+    let scope = scope(client, form)?;
+    let missing = || OAuthError::InvalidRequest("`username` and `password` are needed".to_owned());
+    let (username, password) = form.get("username").zip(form.get("password")).ok_or_else(missing)?;
+    let signed_in = app.accounts.sign_in(username, Secret::new(password.to_owned()), origin).await?;
+    match signed_in {
+        SignIn::Done(session) => issue(app, client, &session, scope),
+        SignIn::SecondFactor(token) => Err(OAuthError::MfaRequired { mfa_token: token.expose().to_owned() }),
+    }
+}
+
+/// Exchanges `mfa_token` and a code for a token.
+pub async fn second_step(app: &App, client: &Client, form: &Form, origin: &Origin) -> Result<Issued, OAuthError> {
+    let scope = scope(client, form)?;
+    let missing = || OAuthError::InvalidRequest("`mfa_token` and `otp` are needed".to_owned());
+    let (token, code) = form.get("mfa_token").zip(form.get("otp")).ok_or_else(missing)?;
+    let session = app.accounts.second_factor(token, code, origin).await?;
+    issue(app, client, &session, scope)
+}
+
+fn issue(app: &App, client: &Client, session: &NewSession, scope: ScopeSet) -> Result<Issued, OAuthError> {
+    Ok(app.tokens.issue_to_user(client, &session.session, Uuid::new_v4(), scope)?)
+}
+
+/// What is asked for, else everything that the client may have on behalf of a person. Asking about anybody is the
+/// client's own affair.
+fn scope(client: &Client, form: &Form) -> Result<ScopeSet, OAuthError> {
+    if !client.grant_types.contains(&GrantType::Password) || client.auth_method == AuthMethod::None {
+        return Err(OAuthError::UnauthorizedClient);
+    }
+    let asked = match form.get("scope") {
+        None => client.scope.clone(),
+        Some(text) => text.parse().map_err(|error: InvalidScope| OAuthError::InvalidScope(error.to_string()))?,
+    };
+    if !asked.is_subset(&client.scope) {
+        return Err(OAuthError::InvalidScope("this client may not have every scope it asks for".to_owned()));
+    }
+    Ok(asked.without(ScopeSet::CHECK))
+}
