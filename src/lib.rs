@@ -12,10 +12,11 @@
 //! | 5 | [`accounts`]: use cases about people; [`tokens`]: access tokens |
 //! | 6 | [`app`]: the one handle |
 //! | 7 | [`web`]: HTTP plumbing |
-//! | 8 | [`admin`], [`authz`], [`oauth`], [`ops`]: the faces; [`dev`]: the zero-configuration mode |
+//! | 8 | [`account`], [`admin`], [`authz`], [`oauth`], [`ops`]: the faces; [`dev`]: the zero-configuration mode |
 //! | 9 | [`routes`]: every route and layer |
 //! | 10 | [`cli`]: the commands |
 
+pub mod account;
 pub mod accounts;
 pub mod admin;
 pub mod app;

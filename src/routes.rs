@@ -19,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::{
-    admin,
+    account, admin,
     app::App,
     authz, oauth, ops,
     web::{self, ApiError, TokenLimit},
@@ -41,6 +41,7 @@ pub fn api(app: &App) -> OpenApiRouter<App> {
     components.add_security_scheme("basic", SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)));
     OpenApiRouter::with_openapi(document)
         .merge(authz::routes())
+        .merge(account::routes())
         .merge(admin::routes())
         .merge(limited(app, oauth::token_route()))
         .merge(oauth::routes())

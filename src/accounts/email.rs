@@ -1,5 +1,7 @@
 //! Addresses: proven by following a link, and changed only once the new one is proven.
 
+use std::sync::Arc;
+
 use super::{Accounts, Error, password::Proof};
 use crate::{
     crypto::{Opaque, digest},
@@ -25,15 +27,23 @@ impl Accounts {
         Ok(())
     }
 
-    /// The same for somebody who is not logged in. Answers alike whether there is such an account.
-    pub async fn resend_verification_to(&self, address: &Email) -> Result<(), Error> {
-        let people = store::users::list_reachable(&self.pool, address).await?;
-        for (user, _) in people {
-            match self.resend_verification(user).await {
-                Ok(()) | Err(Error::Conflict(_) | Error::Missing(_) | Error::Unknown) => {}
-                Err(error) => return Err(error),
+    /// The same for somebody who is not logged in. Answers at once and alike, whether anybody waits for a link or not:
+    /// the work goes on afterwards.
+    pub async fn request_verification(self: &Arc<Self>, address: Email, origin: Origin) -> Result<(), Error> {
+        self.ensure_calm(&origin).await?;
+        let people = store::within(store::users::list_reachable(&self.pool, &address)).await?;
+        let accounts = Arc::clone(self);
+        self.tasks.spawn(async move {
+            for (user, _) in people {
+                match accounts.resend_verification(user).await {
+                    Ok(()) | Err(Error::Conflict(_) | Error::Missing(_) | Error::Unknown) => {}
+                    Err(error) => {
+                        let request_id = &origin.request_id;
+                        tracing::error!(request_id, error = %error, "a link to prove an address was not sent");
+                    }
+                }
             }
-        }
+        });
         Ok(())
     }
 

@@ -20,19 +20,19 @@ pub struct Proof {
 
 impl Accounts {
     /// Reads a new password and judges it against the policy.
-    pub fn judge(&self, password: Secret<String>, context: &[&str]) -> Result<Password, Error> {
+    pub async fn judge(&self, password: Secret<String>, context: &[&str]) -> Result<Password, Error> {
         let password = Password::parse(&password).map_err(|fault| Error::Weak(vec![fault]))?;
-        self.settings.password_policy.judge(&password, context).map_err(Error::Weak)?;
+        self.passwords.judge(&self.settings.password_policy, &password, context).await?.map_err(Error::Weak)?;
         Ok(password)
     }
 
-    pub(super) fn judge_for(&self, password: Secret<String>, user: &UserRow) -> Result<Password, Error> {
+    pub(super) async fn judge_for(&self, password: Secret<String>, user: &UserRow) -> Result<Password, Error> {
         let context = [
             &*user.username,
             user.email.as_deref().unwrap_or_default(),
             user.display_name.as_deref().unwrap_or_default(),
         ];
-        self.judge(password, &context)
+        self.judge(password, &context).await
     }
 
     /// Succeeds when the person has proven lately who they are, or does so now (N-151, N-163).
@@ -56,7 +56,7 @@ impl Accounts {
         let row = store::users::find(&self.pool, user).await?.ok_or(Error::Unknown)?;
         let found = store::users::credentials(&self.pool, user).await?;
         self.prove_password("", found.as_ref(), current, origin).await?;
-        let password = self.judge_for(new, &row)?;
+        let password = self.judge_for(new, &row).await?;
         let hash = self.passwords.hash(&password).await?;
         let mut write = self.pdp.write().await?;
         store::users::set_password(write.conn(), user, &hash, self.clock.now()).await?;

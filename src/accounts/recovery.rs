@@ -74,7 +74,7 @@ impl Accounts {
         let (user, purpose) = self.find_reset(token).await?.ok_or(Error::Spent)?;
         let row = store::users::find(&self.pool, user).await?.filter(|row| row.active).ok_or(Error::Spent)?;
         // A refused password leaves the link as it is, for a second try.
-        let password = self.judge_for(new, &row)?;
+        let password = self.judge_for(new, &row).await?;
         let hash = self.passwords.hash(&password).await?;
         let now = self.clock.now();
         let mut write = self.pdp.write().await?;

@@ -51,7 +51,7 @@ impl Accounts {
         }
         self.ensure_calm(origin).await?;
         let context = [new.username.as_str(), new.email.as_str(), new.email.local_part()];
-        let password = self.judge(new.password, &context)?;
+        let password = self.judge(new.password, &context).await?;
         let hash = self.passwords.hash(&password).await?;
         let now = self.clock.now();
         let id = UserId::new();

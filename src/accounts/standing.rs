@@ -44,7 +44,7 @@ impl Accounts {
         let context = [account.username.as_str(), email.map_or("", Email::as_str), email.map_or("", Email::local_part)];
         match &account.password {
             NewPassword::Given(text) => {
-                let password = self.judge(text.clone(), &context)?;
+                let password = self.judge(text.clone(), &context).await?;
                 Ok(Some(self.passwords.hash(&password).await?))
             }
             NewPassword::Imported(hash) => Ok(Some(import_password_hash(hash)?)),

@@ -13,7 +13,7 @@ use crate::{
     app::App,
     model::{Principal, PrincipalKind, RoleName},
     store::{self, assignments::AssignmentRow, revision::Change},
-    web::{ApiError, Body, Caller, Cursor, Page, Params, PathOf, Problem, Revised},
+    web::{ApiError, Caller, Cursor, OptionalBody, Page, Params, PathOf, Problem, Revised},
 };
 
 /// A role that a principal holds.
@@ -74,9 +74,9 @@ pub async fn assign_to_user(
     State(app): State<App>,
     caller: Caller,
     PathOf((id, role)): PathOf<(String, String)>,
-    body: OptionalBody,
+    OptionalBody(body): OptionalBody<AssignmentBody>,
 ) -> Result<impl IntoResponse, ApiError> {
-    assign(&app, &caller, PrincipalKind::User, &id, &role, body.0).await
+    assign(&app, &caller, PrincipalKind::User, &id, &role, body).await
 }
 
 /// Give a role to a client.
@@ -88,9 +88,9 @@ pub async fn assign_to_client(
     State(app): State<App>,
     caller: Caller,
     PathOf((id, role)): PathOf<(String, String)>,
-    body: OptionalBody,
+    OptionalBody(body): OptionalBody<AssignmentBody>,
 ) -> Result<impl IntoResponse, ApiError> {
-    assign(&app, &caller, PrincipalKind::Client, &id, &role, body.0).await
+    assign(&app, &caller, PrincipalKind::Client, &id, &role, body).await
 }
 
 /// Take a role from a user.
@@ -117,21 +117,6 @@ pub async fn unassign_from_client(
     PathOf((id, role)): PathOf<(String, String)>,
 ) -> Result<impl IntoResponse, ApiError> {
     unassign(&app, &caller, PrincipalKind::Client, &id, &role).await
-}
-
-/// A body that may be left out altogether.
-pub struct OptionalBody(AssignmentBody);
-
-impl<S: Send + Sync> axum::extract::FromRequest<S> for OptionalBody {
-    type Rejection = ApiError;
-
-    async fn from_request(request: axum::extract::Request, state: &S) -> Result<Self, ApiError> {
-        let empty = axum::body::HttpBody::is_end_stream(request.body());
-        if empty {
-            return Ok(Self(AssignmentBody::default()));
-        }
-        Body::from_request(request, state).await.map(|Body(body)| Self(body))
-    }
 }
 
 async fn list(

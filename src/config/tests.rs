@@ -204,3 +204,26 @@ fn every_setting_is_described_once_in_one_sentence() {
         assert!(!default.to_string().is_empty());
     }
 }
+
+/// N-146, N-150: no setting makes passwords weaker than the standards allow.
+#[test]
+fn passwords_can_be_made_stronger_only() {
+    let config = read(&minimal()).unwrap();
+    assert_eq!((config.password_memory, config.password_iterations, config.password_min_length), (19_456, 2, 15));
+    assert!(config.password_require.is_empty());
+    let mut stricter = minimal();
+    stricter.insert("DEODAR_PASSWORD_REQUIRE".to_owned(), "digit, upper".to_owned());
+    assert_eq!(read(&stricter).unwrap().password_require, [CharacterClass::Digit, CharacterClass::Upper]);
+    for (name, value) in [
+        ("DEODAR_PASSWORD_MEMORY", "19455"),
+        ("DEODAR_PASSWORD_ITERATIONS", "1"),
+        ("DEODAR_PASSWORD_MIN_LENGTH", "7"),
+        ("DEODAR_PASSWORD_MIN_STRENGTH", "1"),
+        ("DEODAR_PASSWORD_QUEUE", "0"),
+        ("DEODAR_PASSWORD_REQUIRE", "digit,uper"),
+    ] {
+        let mut values = minimal();
+        values.insert(name.to_owned(), value.to_owned());
+        assert_eq!(variables(&read(&values).unwrap_err()), [name]);
+    }
+}

@@ -80,4 +80,19 @@ mod tests {
         assert!(Sealer::new([new]).open("key", &sealed).is_err());
         assert!(Sealer::new([Secret::new([1; 32])]).open("other", &sealed).is_err());
     }
+
+    #[test]
+    fn a_keyed_hash_depends_on_key_purpose_and_data() {
+        let (old, new) = (Secret::new([1; 32]), Secret::new([2; 32]));
+        let hash = Sealer::new([old.clone()]).keyed_hash("code", b"1").unwrap();
+        let both = Sealer::new([new.clone(), old]);
+        assert_eq!(both.keyed_hashes("code", b"1").unwrap(), [both.keyed_hash("code", b"1").unwrap(), hash]);
+        for other in [both.keyed_hash("code", b"1"), both.keyed_hash("cod", b"e1")] {
+            assert_ne!(other.unwrap(), hash);
+        }
+        let old = Sealer::new([Secret::new([1; 32])]);
+        assert_ne!(old.keyed_hash("cod", b"e1").unwrap(), hash);
+        assert_ne!(old.keyed_hash("code", b"2").unwrap(), hash);
+        assert!(Sealer::new([]).keyed_hash("code", b"1").is_err());
+    }
 }

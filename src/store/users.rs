@@ -272,6 +272,13 @@ pub struct ProfileChange {
     pub zoneinfo: Option<Option<String>>,
 }
 
+impl ProfileChange {
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.display_name.is_none() && self.locale.is_none() && self.zoneinfo.is_none()
+    }
+}
+
 /// Changes a profile.
 pub async fn update_profile(
     db: impl PgExecutor<'_>,

@@ -40,6 +40,28 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
+/// A JSON body that may be left out altogether.
+pub struct OptionalBody<T>(pub T);
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        if axum::body::HttpBody::is_end_stream(request.body()) {
+            return Ok(Self(T::default()));
+        }
+        Body::from_request(request, state).await.map(|Body(body)| Self(body))
+    }
+}
+
+/// A member of a JSON object that may be absent, null, or there: `None`, `Some(None)`, `Some(Some(…))`. For
+/// `#[serde(default, deserialize_with = …)]`.
+pub fn nullable<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Some)
+}
+
 /// A JSON object. Derived readers would also take a list for the members in the order of their declaration.
 #[derive(Debug)]
 pub struct Object<T>(pub T);

@@ -2,17 +2,20 @@
 
 mod address;
 mod caller;
+mod event;
 mod extract;
 mod origin;
 mod page;
 mod problem;
+pub mod profile;
 mod request_log;
 mod revised;
 
 pub use self::{
     address::{ClientAddress, TokenLimit},
     caller::{Caller, is_live, refusal},
-    extract::{Body, Object, Params, PathOf},
+    event::EventView,
+    extract::{Body, Object, OptionalBody, Params, PathOf, nullable},
     origin::origin,
     page::{Cursor, Page},
     problem::{ApiError, FieldFault, Problem},

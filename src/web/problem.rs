@@ -149,6 +149,16 @@ impl ApiError {
         Self::Unprocessable(vec![FieldFault::new(field, code, message)])
     }
 
+    /// The same, with another name for a field: the one by which the caller knows it.
+    pub fn renamed(mut self, field: &str, name: &str) -> Self {
+        if let Self::Unprocessable(faults) = &mut self {
+            for fault in faults.iter_mut().filter(|fault| fault.field == field) {
+                name.clone_into(&mut fault.field);
+            }
+        }
+        self
+    }
+
     /// Status, code and title.
     pub fn parts(&self) -> (StatusCode, &'static str, &'static str) {
         match self {

@@ -177,3 +177,67 @@ fn numbers<const N: usize>(hash: &PasswordHash, names: [&str; N]) -> Result<[u32
     }
     Ok(values)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SALT: &str = "MDEyMzQ1Njc4OWFiY2RlZg";
+    const TAG: &str = "3U4UOU/3Q0Os4ifHGe1gk8pGlR8a69XlE6hyfvNd2/A";
+
+    fn import(text: &str) -> Result<(), ForeignHash> {
+        import_password_hash(&Secret::new(text.to_owned())).map(|kept| assert_eq!(kept.expose(), text))
+    }
+
+    #[test]
+    fn costs_up_to_the_bounds_are_accepted_and_none_beyond() {
+        for (fits, exceeds) in [
+            ("argon2id$v=19$m=262144,t=10,p=16", "argon2id$v=19$m=262145,t=1,p=1"),
+            ("argon2i$v=16$m=8,t=1,p=1", "argon2i$v=19$m=4294967295,t=1,p=1"),
+            ("argon2d$m=65536,t=3,p=4", "argon2d$m=65536,t=11,p=4"),
+            ("argon2id$v=19$m=256,t=1,p=16", "argon2id$v=19$m=256,t=1,p=17"),
+            ("argon2id$v=19$m=128,t=1,p=16", "argon2id$v=19$m=127,t=1,p=16"),
+            ("pbkdf2-sha256$i=2000000", "pbkdf2-sha256$i=2000001"),
+            ("pbkdf2-sha512$i=1000,l=32", "pbkdf2-sha512$i=999"),
+            ("scrypt$ln=17,r=16,p=2", "scrypt$ln=17,r=16,p=3"),
+            ("scrypt$ln=14,r=8,p=5", "scrypt$ln=18,r=1,p=1"),
+            ("scrypt$ln=1,r=16,p=10", "scrypt$ln=1,r=4294967295,p=4294967295"),
+        ] {
+            assert_eq!(import(&format!("${fits}${SALT}${TAG}")), Ok(()), "{fits}");
+            assert_eq!(import(&format!("${exceeds}${SALT}${TAG}")), Err(OUT_OF_BOUNDS), "{exceeds}");
+        }
+        let bcrypt = |cost: &str| import(&format!("$2b${cost}$0123456789abcdefghijkurrUKzklYmRu1z4sfskxK48hzYWXPxWK"));
+        assert_eq!([bcrypt("04"), bcrypt("14")], [Ok(()), Ok(())]);
+        assert_eq!([bcrypt("03"), bcrypt("15"), bcrypt("99")], [OUT_OF_BOUNDS, OUT_OF_BOUNDS, OUT_OF_BOUNDS].map(Err));
+    }
+
+    #[test]
+    fn what_is_not_understood_wholly_is_refused() {
+        for text in [
+            "".to_owned(),
+            "mauve otter dry".to_owned(),
+            "5f4dcc3b5aa765d61d8327deb882cf99".to_owned(),
+            format!("$1${SALT}${TAG}"),
+            format!("$6$rounds=5000${SALT}${TAG}"),
+            format!("$argon2x$v=19$m=65536,t=2,p=1${SALT}${TAG}"),
+            format!("$argon2id$v=18$m=65536,t=2,p=1${SALT}${TAG}"),
+            format!("$argon2id$v=19$m=65536,t=2,p=1,keyid=Zm9v${SALT}${TAG}"),
+            format!("$argon2id$v=19$m=65536,t=2${SALT}${TAG}"),
+            format!("$argon2id$v=19$m=65536,t=2,p=1${SALT}"),
+            format!("$argon2id$v=19$m=65536,t=2,p=1$c2FsdA${TAG}"),
+            format!("$argon2id$v=19$m=65536,t=2,p=1${SALT}$3U4UOU/3Q0Os4ifHGe0"),
+            format!("$pbkdf2-sha256${SALT}${TAG}"),
+            format!("$pbkdf2-sha1$i=29000${SALT}${TAG}"),
+            format!("$scrypt$ln=12,r=8${SALT}${TAG}"),
+            "$2x$06$0123456789abcdefghijkurrUKzklYmRu1z4sfskxK48hzYWXPxWK".to_owned(),
+            "$2b$06$0123456789abcdefghijku".to_owned(),
+            "$2b$xx$0123456789abcdefghijkurrUKzklYmRu1z4sfskxK48hzYWXPxWK".to_owned(),
+            "$2".to_owned(),
+            "$2é$06$".to_owned(),
+        ] {
+            let refusal = import(&text).expect_err(&text).to_string();
+            assert!(refusal.contains("write `$argon2id$`") && refusal.contains("bcrypt"), "{refusal}");
+            assert!(!refusal.contains(SALT) && !refusal.contains("0123456789"), "a hash is not shown: {refusal}");
+        }
+    }
+}

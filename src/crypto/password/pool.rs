@@ -106,3 +106,137 @@ fn yield_to_others() {
         tracing::warn!(error, "a thread for passwords keeps its priority");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::Future,
+        pin::Pin,
+        sync::{
+            atomic::{AtomicUsize, Ordering},
+            mpsc as blocking,
+        },
+        time::Duration,
+    };
+
+    use futures_util::{FutureExt, future::join_all};
+
+    use super::*;
+
+    fn pool(threads: usize, queue: usize) -> Pool<()> {
+        Pool::new(threads, queue, || ()).unwrap()
+    }
+
+    /// Occupies a worker until the answer is sent to or dropped.
+    async fn occupy(pool: &Pool<()>) -> blocking::Sender<()> {
+        let (open, gate) = blocking::channel::<()>();
+        let (started, running) = oneshot::channel();
+        let pool = pool.clone();
+        tokio::spawn(async move {
+            pool.run(move |()| {
+                started.send(()).unwrap();
+                let _ = gate.recv();
+            })
+            .await
+        });
+        running.await.unwrap();
+        open
+    }
+
+    /// Puts work into the queue without waiting for it.
+    fn queued<F: Future>(work: F) -> Pin<Box<F>> {
+        let mut work = Box::pin(work);
+        assert!((&mut work).now_or_never().is_none());
+        work
+    }
+
+    /// V-064. The runtime has one thread here, so anything that blocked it would hang the test.
+    #[tokio::test]
+    async fn what_exceeds_the_queue_is_refused_at_once() {
+        let pool = pool(1, 2);
+        let gate = occupy(&pool).await;
+        let waiting = [1, 2].map(|n| queued(pool.run(move |()| n)));
+        assert!(matches!(pool.run(|()| 3).now_or_never(), Some(Err(PasswordError::Busy))));
+        drop(gate);
+        let done: Vec<_> = join_all(waiting).await.into_iter().map(Result::unwrap).collect();
+        assert_eq!(done, [1, 2]);
+        assert_eq!(pool.run(|()| 4).await.unwrap(), 4);
+    }
+
+    #[tokio::test]
+    async fn work_that_nobody_waits_for_is_skipped() {
+        let pool = pool(1, 8);
+        let gate = occupy(&pool).await;
+        let done = Arc::new(AtomicUsize::new(0));
+        let count = |by: usize| {
+            let done = Arc::clone(&done);
+            queued(pool.run(move |()| done.fetch_add(by, Ordering::SeqCst)))
+        };
+        let (left, waited_for) = (count(1), count(10));
+        drop(left);
+        drop(gate);
+        waited_for.await.unwrap();
+        assert_eq!(done.load(Ordering::SeqCst), 10);
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_no_worker() {
+        let pool = Pool::new(1, 8, || 0).unwrap();
+        assert_eq!(pool.run(|state: &mut i32| std::mem::replace(state, 7)).await.unwrap(), 0);
+        let panicked = pool.run(|_: &mut i32| assert!(std::hint::black_box(false), "on purpose")).await;
+        assert!(matches!(panicked, Err(PasswordError::Failed(_))));
+        assert_eq!(pool.run(|state| *state).await.unwrap(), 0, "the state of the panic is thrown away");
+    }
+
+    /// V-064.
+    #[tokio::test]
+    async fn no_more_work_at_once_than_threads() {
+        let pool = pool(2, 64);
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let work = || {
+            let (now, most) = (Arc::clone(&now), Arc::clone(&most));
+            pool.run(move |()| {
+                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                thread::yield_now();
+                now.fetch_sub(1, Ordering::SeqCst);
+            })
+        };
+        let (one, other) = (occupy(&pool).await, occupy(&pool).await);
+        let waiting = queued(join_all((0..32).map(|_| work())));
+        drop((one, other));
+        waiting.await.into_iter().for_each(Result::unwrap);
+        assert!((1..=2).contains(&most.load(Ordering::SeqCst)));
+    }
+
+    #[tokio::test]
+    async fn workers_end_with_the_pool() {
+        struct Gone(blocking::Sender<()>);
+        impl Drop for Gone {
+            fn drop(&mut self) {
+                self.0.send(()).unwrap();
+            }
+        }
+        let (sender, gone) = blocking::channel();
+        let pool = Pool::new(1, 1, move || Gone(sender.clone())).unwrap();
+        let clone = pool.clone();
+        pool.run(|_| ()).await.unwrap();
+        drop(pool);
+        clone.run(|_| ()).await.unwrap();
+        assert!(gone.try_recv().is_err());
+        drop(clone);
+        gone.recv_timeout(Duration::from_secs(60)).unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn workers_yield_to_other_threads() {
+        /// Field 19 of `/proc/…/stat`, counted from behind the name.
+        fn niceness() -> i32 {
+            let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+            stat.rsplit_once(") ").unwrap().1.split(' ').nth(16).unwrap().parse().unwrap()
+        }
+        let own = niceness();
+        let theirs = pool(1, 1).run(|()| niceness()).await.unwrap();
+        assert!(theirs > own || own >= 10, "{theirs} > {own}");
+    }
+}
