@@ -28,7 +28,7 @@ impl Accounts {
     }
 
     /// Commits what changes decisions, and has the mail sent.
-    pub(super) async fn finish(&self, write: Write) -> Result<Revision, Error> {
+    pub async fn finish(&self, write: Write) -> Result<Revision, Error> {
         let revision = write.commit().await?;
         self.post.wake();
         Ok(revision)

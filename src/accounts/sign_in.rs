@@ -18,7 +18,7 @@ use crate::{
 /// What a right password leads to.
 pub enum SignIn {
     /// The person is logged in.
-    Done(NewSession),
+    Done(Box<NewSession>),
     /// The person has a second factor, which is still to come.
     SecondFactor(Opaque),
 }
@@ -45,7 +45,7 @@ impl Accounts {
             store::second_factors::insert_challenge(&mut *tx, &token.hash(), user, client, now, until).await?;
             SignIn::SecondFactor(token)
         } else {
-            SignIn::Done(self.open(&mut tx, user, &ONE_FACTOR, origin).await?)
+            SignIn::Done(Box::new(self.open(&mut tx, user, &ONE_FACTOR, origin).await?))
         };
         self.commit(tx).await?;
         Ok(done)
@@ -73,7 +73,7 @@ impl Accounts {
         let event = Event::new("sign_in_again", origin).by(Principal::User(user));
         store::audit::insert(&mut *tx, self.clock.now(), &event).await?;
         self.commit(tx).await?;
-        Ok(SignIn::Done(stronger))
+        Ok(SignIn::Done(Box::new(stronger)))
     }
 
     /// Succeeds with the person when the password is theirs. Counts the attempt first, then works as long as for

@@ -90,6 +90,44 @@ impl Accounts {
         Ok(id)
     }
 
+    /// Gives a person another name or address, by an administrator. An address that does not count as proven is asked
+    /// to prove itself.
+    pub async fn rename(
+        &self,
+        write: &mut Write,
+        user: UserId,
+        username: Option<&Username>,
+        address: Option<&Email>,
+        verified: Option<bool>,
+    ) -> Result<(), Error> {
+        if let Some(name) = username
+            && !store::users::set_username(write.conn(), user, name).await?
+        {
+            return Err(Error::UsernameTaken);
+        }
+        let now = self.clock.now();
+        let current = store::users::find(write.conn(), user).await?.ok_or(Error::Unknown)?;
+        let current = current.email.as_deref().map(store::users::email).transpose()?;
+        let Some(address) = address.or(current.as_ref()) else { return Ok(()) };
+        match verified {
+            Some(true) if !store::users::prove_email(write.conn(), user, address, now).await? => {
+                return Err(Error::EmailTaken);
+            }
+            Some(true) => {}
+            Some(false) => store::users::claim_email(write.conn(), user, address, now).await?,
+            None if current.as_ref().is_some_and(|current| current == address) => {}
+            None => {
+                store::users::claim_email(write.conn(), user, address, now).await?;
+                self.send_verification(write, user, address).await?;
+            }
+        }
+        if current.as_ref() != Some(address) {
+            // Links that went to the old address die with it.
+            store::mail_tokens::delete_reset(write.conn(), user).await?;
+        }
+        Ok(())
+    }
+
     /// Switches an account off: every session, token and link of it is dead.
     pub async fn deactivate(&self, write: &mut Write, user: UserId) -> Result<(), Error> {
         if !store::users::set_active(write.conn(), user, false).await? {

@@ -146,9 +146,10 @@ async fn assign(
 ) -> Result<impl IntoResponse + use<>, ApiError> {
     caller.require_admin_scope()?;
     let role = existing(role)?;
-    let act = Act::on_role("Deodar::assignRole", &role, Gives::Roles(std::slice::from_ref(&role)));
-    let mut write = authority::begin(app, caller, &[act]).await?;
     let principal = principal(kind, id)?;
+    let act = Act::on_role("Deodar::assignRole", &role, Gives::Roles(std::slice::from_ref(&role)));
+    let act = act.about(principal.entity()).with("role", role.as_str());
+    let mut write = authority::begin(app, caller, &[act]).await?;
     if !store::principals::exists(write.conn(), &principal).await? {
         return Err(unknown(kind, id));
     }
@@ -176,9 +177,10 @@ async fn unassign(
 ) -> Result<impl IntoResponse + use<>, ApiError> {
     caller.require_admin_scope()?;
     let role = existing(role)?;
-    let act = Act::on_role("Deodar::unassignRole", &role, Gives::Loss(&role));
-    let mut write = authority::begin(app, caller, &[act]).await?;
     let principal = principal(kind, id)?;
+    let act = Act::on_role("Deodar::unassignRole", &role, Gives::Loss(&role));
+    let act = act.about(principal.entity()).with("role", role.as_str());
+    let mut write = authority::begin(app, caller, &[act]).await?;
     if !store::assignments::delete(write.conn(), &principal, &role).await? {
         return Err(ApiError::NotFound(format!("assignment of `{role}` to {principal}")));
     }

@@ -1,8 +1,10 @@
 //! Authority for writes, judged inside the write's own transaction.
 
+use serde_json::Value;
+
 use crate::{
     app::App,
-    model::{Effect, EntityRef, GrantId, NewGrant, Principal, RoleName, ScopeSet},
+    model::{Effect, EntityRef, Event, GrantId, NewGrant, Origin, Outcome, Principal, RoleName, ScopeSet, UserId},
     pdp::{AccessRequest, Write},
     policy::{GrantSource, Holder, Snapshot},
     store,
@@ -17,6 +19,15 @@ pub struct Act<'a> {
     pub resource: EntityRef,
     /// What it hands out or takes away.
     pub gives: Gives<'a>,
+    /// What goes on record besides: to whom, if that is another than the resource, and more.
+    pub notes: Notes,
+}
+
+/// What goes on record of an act.
+#[derive(Clone, Debug, Default)]
+pub struct Notes {
+    target: Option<EntityRef>,
+    details: Vec<(&'static str, Value)>,
 }
 
 /// What a call hands out or takes away; it becomes `context.held`.
@@ -36,23 +47,72 @@ pub enum Gives<'a> {
 }
 
 impl<'a> Act<'a> {
+    /// An act upon something.
+    pub fn new(action: &'static str, resource: EntityRef, gives: Gives<'a>) -> Self {
+        Self { action, resource, gives, notes: Notes::default() }
+    }
+
     /// An act upon a role.
     pub fn on_role(action: &'static str, role: &RoleName, gives: Gives<'a>) -> Self {
-        Self { action, resource: EntityRef::new("Role", role.as_str()), gives }
+        Self::new(action, EntityRef::new("Role", role.as_str()), gives)
+    }
+
+    /// An act upon a person, by which one could soon act as them.
+    pub fn on_user(action: &'static str, user: UserId) -> Self {
+        let principal = Principal::User(user);
+        Self::new(action, principal.entity(), Gives::Principal(principal))
+    }
+
+    /// Puts on record whom it concerns, when that is not the resource.
+    pub fn about(mut self, target: EntityRef) -> Self {
+        self.notes.target = Some(target);
+        self
+    }
+
+    /// Puts one more fact on record.
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.notes.details.push((name, value.into()));
+        self
+    }
+
+    fn event<'e>(&self, caller: &Caller, origin: &'e Origin) -> Event<'e>
+    where
+        'a: 'e,
+    {
+        let target = self.notes.target.clone().unwrap_or_else(|| self.resource.clone());
+        let event = Event::new(self.action, origin).by(caller.principal().clone()).on(target);
+        self.notes.details.iter().fold(event, |event, (name, value)| event.with(name, value.clone()))
     }
 }
 
 /// Opens a write for a caller who is allowed every one of these acts.
 ///
 /// First without the lock, so that the unauthorized wait for nobody and hold up nobody; then once more under it,
-/// as of the very revision that the write follows.
+/// as of the very revision that the write follows. The first act goes on record in the same transaction, and a refused
+/// one by itself.
 pub async fn begin(app: &App, caller: &Caller, acts: &[Act<'_>]) -> Result<Write, ApiError> {
     for act in acts {
-        caller.require(app, act.action, act.resource.clone()).await?;
+        let allowed = caller.require(app, act.action, act.resource.clone()).await;
+        on_record(app, caller, act, allowed).await?;
     }
     let mut write = app.pdp.write().await?;
-    authorize(&mut write, caller, acts).await?;
+    for act in acts {
+        let allowed = authorize(&mut write, caller, std::slice::from_ref(act)).await;
+        on_record(app, caller, act, allowed).await?;
+    }
+    if let Some(act) = acts.first() {
+        store::audit::insert(write.conn(), app.clock.now(), &act.event(caller, caller.origin())).await?;
+    }
     Ok(write)
+}
+
+/// Puts a refusal on record.
+async fn on_record(app: &App, caller: &Caller, act: &Act<'_>, allowed: Result<(), ApiError>) -> Result<(), ApiError> {
+    if let Err(ApiError::Forbidden(_)) = allowed {
+        let event = act.event(caller, caller.origin()).ended(Outcome::Denied);
+        store::audit::insert(&app.pool, app.clock.now(), &event).await?;
+    }
+    allowed
 }
 
 /// Succeeds when the caller is allowed every one of these acts in an open write.
@@ -60,14 +120,12 @@ pub async fn authorize(write: &mut Write, caller: &Caller, acts: &[Act<'_>]) -> 
     let holder = write.holder(caller.principal()).await?.ok_or(ApiError::Unauthorized { presented: true })?;
     for act in acts {
         let held = match &act.gives {
-            Gives::Principal(principal) => match write.holder(principal).await? {
-                Some(target) => {
-                    let roles = target.roles.iter().all(|role| holder.roles.binary_search(role).is_ok());
-                    roles && has_scopes(caller, &scopes_of(write, principal).await?)
-                }
-                // A principal that is switched off holds its roles again once it is switched on.
-                None => false,
-            },
+            Gives::Principal(principal) => {
+                // One that is switched off holds its roles again once it is switched on.
+                let target = write.holder_on_or_off(principal).await?;
+                let roles = target.roles.iter().all(|role| holder.roles.binary_search(role).is_ok());
+                roles && has_scopes(caller, &scopes_of(write, principal).await?)
+            }
             Gives::Scopes(scopes) => has_scopes(caller, scopes),
             gives => held(write.base(), &holder, act.action, gives),
         };

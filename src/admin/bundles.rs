@@ -118,7 +118,7 @@ pub async fn activate(
     let (_, files) = store::bundles::find(&app.pool, number).await?.ok_or_else(|| missing(number))?;
     let bundle = pdp::compile(number, files).await??;
     app.pdp.remember(Arc::clone(&bundle));
-    let mut write = authority::begin(&app, &caller, &[act("Deodar::activateBundle")]).await?;
+    let mut write = authority::begin(&app, &caller, &[act("Deodar::activateBundle").with("bundle", number)]).await?;
     if write.base().bundle.number != number {
         refuse_broken(&mut write, &bundle).await?;
         store::bundles::activate(write.conn(), number).await?;
@@ -136,7 +136,7 @@ impl BundleView {
 }
 
 fn act(action: &'static str) -> Act<'static> {
-    Act { action, resource: server(), gives: Gives::Nothing }
+    Act::new(action, server(), Gives::Nothing)
 }
 
 fn read(fields: Fields) -> Result<Files, ApiError> {

@@ -122,7 +122,8 @@ pub async fn create(
         AuthMethod::None => None,
         AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost => Some(fresh_secret()?),
     };
-    let act = Act { action: "Deodar::createClient", resource: server(), gives: Gives::Scopes(&client.scope) };
+    let act = Act::new("Deodar::createClient", server(), Gives::Scopes(&client.scope));
+    let act = act.about(EntityRef::new("Client", client.id.as_str())).with("client_name", client.name.as_str());
     let mut write = authority::begin(&app, &caller, &[act]).await?;
     store::clients::insert(write.conn(), &client, secret.as_ref().map(Opaque::hash)).await?;
     // A check about it may have found nobody a moment ago, and that is remembered.
@@ -243,7 +244,7 @@ impl ClientView {
 /// An act that gives the means to act as the client.
 fn act(action: &'static str, id: &ClientId) -> Act<'static> {
     let resource = EntityRef::new("Client", id.as_str());
-    Act { action, resource, gives: Gives::Principal(Principal::Client(id.clone())) }
+    Act::new(action, resource, Gives::Principal(Principal::Client(id.clone())))
 }
 
 fn validate(client: &Client) -> Result<(), ApiError> {

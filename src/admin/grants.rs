@@ -274,10 +274,18 @@ fn read(bodies: Vec<Object<GrantBody>>, at: impl Fn(usize, &str) -> String) -> R
 }
 
 async fn begin(app: &App, caller: &Caller, create: &[NewGrant], delete: &[Grant]) -> Result<Write, ApiError> {
-    let create = create.iter().map(|g| Act::on_role("Deodar::createGrant", &g.role, gives(g)));
-    let delete = delete.iter().map(|g| Act::on_role("Deodar::deleteGrant", &g.grant.role, Gives::Grant(&g.grant)));
+    let create = create.iter().map(|g| Act::on_role("Deodar::createGrant", &g.role, gives(g)).with("grant", note(g)));
+    let delete = delete.iter().map(|g| {
+        Act::on_role("Deodar::deleteGrant", &g.grant.role, Gives::Grant(&g.grant)).with("grant", note(&g.grant))
+    });
     let acts: Vec<Act<'_>> = create.chain(delete).collect();
     authority::begin(app, caller, &acts).await
+}
+
+/// A grant as it goes on record.
+fn note(grant: &NewGrant) -> serde_json::Value {
+    let NewGrant { effect, action, resource, condition, .. } = grant;
+    serde_json::json!({ "effect": effect, "action": action, "resource": resource, "condition": condition })
 }
 
 /// A permit hands out what it permits; a forbid takes from the holders of its role.

@@ -77,7 +77,7 @@ pub async fn rotate(
     caller: Caller,
     Params(asked): Params<Rotate>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let act = || Act { action: "Deodar::rotateKeys", resource: server(), gives: Gives::Nothing };
+    let act = || Act::new("Deodar::rotateKeys", server(), Gives::Nothing);
     caller.require(&app, act().action, act().resource).await?;
     let keys = app.tokens.keys();
     let fresh = keys.fresh(&Algorithm::ALL).await?;

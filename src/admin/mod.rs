@@ -3,12 +3,14 @@
 //! Every call is a Cedar action of `schema/deodar.cedarschema`, judged by `policies/admin.cedar` and by grants.
 
 mod assignments;
+mod audit;
 mod authority;
 mod bundles;
 mod clients;
 mod grants;
 mod keys;
 mod roles;
+mod users;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -17,6 +19,15 @@ use crate::app::App;
 /// Every route of this face.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::get, users::update, users::delete))
+        .routes(routes!(users::deactivate))
+        .routes(routes!(users::activate))
+        .routes(routes!(users::unlock))
+        .routes(routes!(users::end_sessions))
+        .routes(routes!(users::reset_mfa))
+        .routes(routes!(users::grant_bypass))
+        .routes(routes!(audit::list))
         .routes(routes!(roles::list, roles::create))
         .routes(routes!(roles::get, roles::update, roles::delete))
         .routes(routes!(roles::inherit, roles::disinherit))

@@ -105,7 +105,7 @@ pub async fn create(
     check_description(&body.description, &mut faults);
     let (Ok(name), true) = (name, faults.is_empty()) else { return Err(ApiError::Unprocessable(faults)) };
 
-    let act = Act::on_role("Deodar::createRole", &name, Gives::Roles(&inherits));
+    let act = Act::on_role("Deodar::createRole", &name, Gives::Roles(&inherits)).with("inherits", names(&inherits));
     let mut write = authority::begin(&app, &caller, &[act]).await?;
     require_roles(&mut write, "inherits", &inherits).await?;
     if !store::roles::insert(write.conn(), &name, &body.description).await? {
@@ -205,6 +205,7 @@ pub async fn inherit(
     caller.require_admin_scope()?;
     let (name, other) = (existing(&name)?, existing(&other)?);
     let act = Act::on_role("Deodar::inheritRole", &name, Gives::Roles(std::slice::from_ref(&other)));
+    let act = act.with("inherits", other.as_str());
     let mut write = authority::begin(&app, &caller, &[act]).await?;
     find(&mut write, &name).await?;
     find(&mut write, &other).await?;
@@ -231,7 +232,8 @@ pub async fn disinherit(
 ) -> Result<impl IntoResponse, ApiError> {
     caller.require_admin_scope()?;
     let (name, other) = (existing(&name)?, existing(&other)?);
-    let act = Act::on_role("Deodar::inheritRole", &name, Gives::Loss(&other));
+    let act =
+        Act::on_role("Deodar::inheritRole", &name, Gives::Loss(&other)).with("no_longer_inherits", other.as_str());
     let mut write = authority::begin(&app, &caller, &[act]).await?;
     if !store::roles::delete_inherits(write.conn(), &name, &other).await? {
         return Err(ApiError::NotFound(format!("inheritance of `{other}` by `{name}`")));
@@ -348,4 +350,8 @@ async fn check_graph(app: &App, write: &mut Write) -> Result<(), ApiError> {
 fn cycle(path: &[RoleName]) -> ApiError {
     let way = path.iter().map(RoleName::as_str).collect::<Vec<_>>().join(" → ");
     ApiError::Conflict { code: "inheritance_cycle", message: format!("roles would inherit themselves: {way}") }
+}
+
+fn names(roles: &[RoleName]) -> Vec<String> {
+    roles.iter().map(ToString::to_string).collect()
 }

@@ -128,6 +128,19 @@ impl Standing {
         self.read.active
     }
 
+    /// The principal with everything it holds at `now`, or would hold if it were not switched off.
+    pub fn holder_on_or_off(
+        &self,
+        snapshot: &Snapshot,
+        principal: &Principal,
+        now: OffsetDateTime,
+    ) -> Result<Arc<Holder>, Error> {
+        let valid = self.read.assignments.iter().filter(|a| a.expires_at.is_none_or(|end| now < end));
+        let unknown = |unknown| Error::Unknown { field: "principal.type", unknown };
+        let uid = snapshot.bundle.vocabulary.uid(&principal.entity()).map_err(unknown)?;
+        Ok(Arc::new(snapshot.holder(uid, valid.map(|a| &a.role))))
+    }
+
     /// The principal with everything it holds at `now`; `None` for one that is unknown or switched off.
     pub fn holder(&self, snapshot: &Snapshot, principal: &Principal, now: OffsetDateTime) -> Option<Arc<Holder>> {
         if !self.read.active {

@@ -76,6 +76,12 @@ impl Write {
         Ok(holder)
     }
 
+    /// What a principal holds, or would hold if it were not switched off.
+    pub async fn holder_on_or_off(&mut self, principal: &Principal) -> Result<Arc<Holder>, Error> {
+        let standing = Standing::read_in(&mut self.tx, principal).await?;
+        standing.holder_on_or_off(&self.base, principal, self.pdp.clock.now())
+    }
+
     /// Answers a request as of the revision that this write follows.
     pub async fn check(&mut self, request: &AccessRequest) -> Result<Answer, Error> {
         let holder = self.known_holder(&request.principal.entity).await?;

@@ -28,6 +28,11 @@ pub struct Page<T> {
 }
 
 impl Cursor {
+    /// From parameters that were read with others.
+    pub fn new(limit: Option<i64>, cursor: Option<String>) -> Self {
+        Self { limit, cursor }
+    }
+
     const MOST: i64 = 200;
     const USUAL: i64 = 50;
 
