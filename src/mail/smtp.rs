@@ -64,7 +64,7 @@ pub enum BadServer {
 /// Zero or one connection.
 pub(super) struct Connection<'a> {
     relay: &'a Relay,
-    open: Option<AsyncSmtpConnection>,
+    open: Option<Box<AsyncSmtpConnection>>,
 }
 
 impl Relay {
@@ -138,7 +138,7 @@ impl Connection<'_> {
         let mut open = match self.open.take() {
             Some(open) => open,
             // Also a refusal: a wrong password says nothing about the mail.
-            None => within(CONNECT, self.relay.connect()).await?.map_err(unreachable)?,
+            None => Box::new(within(CONNECT, self.relay.connect()).await?.map_err(unreachable)?),
         };
         match within(SEND, open.send(mime.envelope(), &mime.formatted())).await? {
             Ok(_) => {

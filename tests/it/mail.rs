@@ -245,7 +245,7 @@ async fn a_mail_in_the_outbox_is_sealed_and_bound_to_its_row() {
     let kept = mail::Mailbox::default();
     let node = app.second_node_with(Some(kept.clone())).await;
     send(&node, "cleo@shop.test", Message::MfaEnabled).await;
-    outbox_has(&app, 0).await;
+    outbox_has(&app, 2).await;
     assert_eq!(kept.list().iter().map(|mail| mail.to.as_str()).collect::<Vec<_>>(), ["cleo@shop.test"]);
 }
 
