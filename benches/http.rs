@@ -21,7 +21,7 @@ use deodar::{
     app::{App, Directories, Options},
     config::Config,
     crypto::{self, Opaque},
-    model::{AuthMethod, Client, ClientId, Clock, GrantType, Principal, RoleName},
+    model::{AuthMethod, Client, ClientId, GrantType, Principal, RoleName},
     routes, store,
 };
 use serde_json::{Value, json};
