@@ -8,6 +8,7 @@
 //! taking one row each at a time; a row is leased, so that a node that is gone holds up its mail for the lease alone.
 
 use std::{
+    error::Error,
     sync::{Arc, Once},
     time::Duration,
 };
@@ -16,7 +17,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    crypto::{CryptoError, Sealer},
+    crypto::{CryptoError, SealBroken, Sealer},
     mail::{Letter, Mailer, Message, SendError, Session, Unwritable, plain},
     model::Clock,
     store::{self, outbox, outbox::Taken},
@@ -79,7 +80,7 @@ impl Post {
         let sealed = self.sealer.seal(PURPOSE, &letter.to_bytes()?)?;
         if !outbox::insert(conn, letter.id, &sealed, now, self.most).await? {
             tracing::error!(most = self.most, "the outbox is full: a mail was dropped");
-            metrics::counter!(telemetry::MAILS, "outcome" => "dropped").increment(1);
+            count("dropped", 1);
         }
         Ok(())
     }
@@ -106,7 +107,7 @@ impl Post {
         let old = outbox::delete_older(&self.pool, self.clock.now() - LONGEST_AGE).await?;
         if old > 0 {
             tracing::error!(count = old, "mail was given up: it could not be sent for a day");
-            metrics::counter!(telemetry::MAILS, "outcome" => "dropped").increment(old);
+            count("dropped", old);
         }
         match self.mailer.session() {
             Some(mut session) => {
@@ -137,47 +138,45 @@ impl Post {
 
     /// Whether the next one is worth trying.
     async fn send(&self, session: &mut Session<'_>, taken: &Taken) -> Result<bool, store::Error> {
-        let Some(letter) = self.open(taken) else {
-            metrics::counter!(telemetry::MAILS, "outcome" => "dropped").increment(1);
-            outbox::delete(&self.pool, taken.id).await?;
+        let sent = match self.open(taken) {
+            Ok(letter) => session.send(&letter).await,
+            // Another node may have a newer master key or version.
+            Err(error) => Err(SendError::Temporary(error)),
+        };
+        let (mail, attempts) = (taken.id, taken.attempts);
+        let Err(error) = sent else {
+            tracing::info!(%mail, attempts, "a mail was sent");
+            count("sent", 1);
+            outbox::delete(&self.pool, mail).await?;
             return Ok(true);
         };
-        let error = match session.send(&letter).await {
-            Ok(()) => {
-                metrics::counter!(telemetry::MAILS, "outcome" => "sent").increment(1);
-                outbox::delete(&self.pool, taken.id).await?;
-                return Ok(true);
-            }
-            Err(error) => error,
-        };
         // What the server said is its text, not ours.
-        let reason = plain(&std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default());
-        let (mail, attempts) = (taken.id, taken.attempts);
+        let reason = plain(&error.source().map(ToString::to_string).unwrap_or_default());
         match error {
             SendError::Permanent(_) => {
                 tracing::error!(%mail, attempts, reason, "a mail was given up: {error}");
-                metrics::counter!(telemetry::MAILS, "outcome" => "dropped").increment(1);
-                outbox::delete(&self.pool, taken.id).await?;
+                count("dropped", 1);
+                outbox::delete(&self.pool, mail).await?;
                 Ok(true)
             }
             SendError::Temporary(_) | SendError::Unreachable(_) => {
                 tracing::warn!(%mail, attempts, reason, "a mail will be tried again: {error}");
-                metrics::counter!(telemetry::MAILS, "outcome" => "failed").increment(1);
+                count("failed", 1);
                 outbox::put_back(&self.pool, taken, self.clock.now() + pause(attempts)).await?;
                 Ok(matches!(error, SendError::Temporary(_)))
             }
         }
     }
 
-    /// The letter of a row, unless the row was tampered with or the master key is another one.
-    fn open(&self, taken: &Taken) -> Option<Letter> {
-        let letter = self.sealer.open(PURPOSE, &taken.sealed).ok().and_then(|bytes| Letter::from_bytes(&bytes).ok());
-        let letter = letter.filter(|letter| letter.id == taken.id);
-        if letter.is_none() {
-            tracing::error!(mail = %taken.id, "a mail was given up: it does not open with `DEODAR_MASTER_KEY`");
-        }
-        letter
+    /// The letter of a row, if it was sealed for that row.
+    fn open(&self, taken: &Taken) -> Result<Letter, Box<dyn Error + Send + Sync>> {
+        let letter = Letter::from_bytes(&self.sealer.open(PURPOSE, &taken.sealed)?)?;
+        if letter.id == taken.id { Ok(letter) } else { Err(SealBroken.into()) }
     }
+}
+
+fn count(outcome: &'static str, mails: u64) {
+    metrics::counter!(telemetry::MAILS, "outcome" => outcome).increment(mails);
 }
 
 fn pause(attempts: i32) -> Duration {

@@ -68,7 +68,7 @@ pub struct Options {
     pub verbose: bool,
     /// The time.
     pub clock: Clock,
-    /// Where mail is kept for reading when no mail server is configured.
+    /// Keeps mail for reading where no mail server is configured; without it such mail waits in the outbox.
     pub mailbox: Option<Mailbox>,
 }
 

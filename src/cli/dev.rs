@@ -78,8 +78,8 @@ async fn serve(flags: &Options, dir: &Path, cluster: &postgres::Cluster) -> Resu
     let directories = super::serve::directories(&config, flags.policies.clone(), flags.schema.clone());
     let (files, watched) = files(&directories)?;
     let files = usable(&directories, files, &database_url).await?;
-    let kept = config.smtp_url.is_none().then(Mailbox::default);
-    let options = app::Options { files, verbose: true, clock: Clock::default(), mailbox: kept.clone() };
+    let kept = Mailbox::default();
+    let options = app::Options { files, verbose: true, clock: Clock::default(), mailbox: Some(kept.clone()) };
     let app = App::build(config, options).await?;
     let dev = demo::seed(&app, &secrets, database_url).await?;
     let file = dir.join("dev.json");
@@ -91,8 +91,7 @@ async fn serve(flags: &Options, dir: &Path, cluster: &postgres::Cluster) -> Resu
         tokio::spawn(watch::follow(app.clone(), directories, watched, stop.clone()));
     }
     println!("{}", dev.welcome(&file));
-    let extra = kept.map_or_else(ops::metrics, |mailbox| ops::metrics().merge(mailbox::routes(mailbox)));
-    let served = listen::serve(&app, listener, tls, extra).await;
+    let served = listen::serve(&app, listener, tls, ops::metrics().merge(mailbox::routes(kept))).await;
     stop.cancel();
     served
 }

@@ -138,7 +138,7 @@ fn mail_needs_a_server_and_one_sender() {
         read(&values).map(|config| config.mail_from.unwrap().email.to_string())
     };
     assert_eq!(sender("no-reply@shop.test").unwrap(), "no-reply@shop.test");
-    assert_eq!(sender("Shop, Ltd <no-reply@shop.test>").unwrap(), "no-reply@shop.test");
+    assert_eq!(sender("\"Shop, Ltd\" <no-reply@shop.test>").unwrap(), "no-reply@shop.test");
     assert_eq!(sender("'Shop' <no-reply@shop.test>").unwrap(), "no-reply@shop.test");
     for wrong in
         ["shop", "a@b.test, c@d.test", "Shop <a@b.test> c", "Shop\r\nBcc: <a@b.test>", "a@b.test\nBcc: c@d.test"]

@@ -244,7 +244,7 @@ impl Dev {
         let file = file.display();
         let (allow, deny) = (self.check("ana", "read"), self.check("ben", "write"));
         format!(
-            "\nDeodar is up at {issuer} (API reference: {issuer}/docs)\n\
+            "\nDeodar is up at {issuer} (API reference: {issuer}/docs, mail: {issuer}/dev/mail)\n\
              Users, clients and their secrets: {file}\n\
              \nMay ana, an editor, read document 42 in folder 7? (allow: editors inherit viewers)\n\n{allow}\n\
              \nMay ben, a viewer, write it? (deny, and what would have to be granted)\n\n{deny}\n"

@@ -29,8 +29,8 @@ pub enum SendError {
     /// It never will: the address means nothing, or the server refuses it for good (5xx).
     #[error("the mail cannot be delivered")]
     Permanent(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The server does not take it now (4xx).
-    #[error("the mail server does not take the mail now")]
+    /// Not now: the server puts it off (4xx), or this node cannot read it.
+    #[error("the mail cannot be sent now")]
     Temporary(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The server is not there, not who it should be, or fell silent: no mail can be sent.
     #[error("the mail server cannot be used")]

@@ -64,7 +64,7 @@ pub enum BadServer {
 /// Zero or one connection.
 pub(super) struct Connection<'a> {
     relay: &'a Relay,
-    open: Option<AsyncSmtpConnection>,
+    open: Option<Box<AsyncSmtpConnection>>,
 }
 
 impl Relay {
@@ -135,11 +135,10 @@ impl Relay {
 impl Connection<'_> {
     pub(super) async fn send(&mut self, letter: &Letter) -> Result<(), SendError> {
         let mime = self.relay.mime(letter).map_err(SendError::Permanent)?;
-        let reused = self.open.is_some();
         let mut open = match self.open.take() {
             Some(open) => open,
             // Also a refusal: a wrong password says nothing about the mail.
-            None => within(CONNECT, self.relay.connect()).await?.map_err(unreachable)?,
+            None => Box::new(within(CONNECT, self.relay.connect()).await?.map_err(unreachable)?),
         };
         match within(SEND, open.send(mime.envelope(), &mime.formatted())).await? {
             Ok(_) => {
@@ -148,8 +147,6 @@ impl Connection<'_> {
             }
             Err(error) if error.is_permanent() || error.is_client() => Err(SendError::Permanent(error.into())),
             Err(error) if error.is_transient() => Err(SendError::Temporary(error.into())),
-            // The server may have closed a connection that was idle for too long; that is no fault of it.
-            Err(error) if reused => Err(SendError::Temporary(error.into())),
             Err(error) => Err(unreachable(error)),
         }
     }

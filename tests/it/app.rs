@@ -25,6 +25,7 @@ use tokio::{net::TcpListener, runtime::Handle, sync::oneshot, task::JoinHandle};
 use crate::{
     actor::{Actor, Who},
     database::{Cable, Database},
+    mailbox::Mailbox,
 };
 
 /// The name of the server in its tokens, whatever port it has.
@@ -38,6 +39,8 @@ pub struct TestApp {
     pub clock: Clock,
     /// The database.
     pub database: Database,
+    /// The mail server of every node.
+    pub mailbox: Mailbox,
     first: Option<Node>,
     variables: BTreeMap<String, String>,
 }
@@ -72,6 +75,7 @@ impl TestApp {
 
     async fn start(database: Database, url: Option<String>, settings: &[(&str, &str)]) -> Self {
         crypto::install();
+        let mailbox = Mailbox::open().await;
         let master_key = STANDARD.encode(crypto::random::<32>().unwrap());
         let url = url.unwrap_or_else(|| database.url.to_string());
         let usual = [
@@ -80,18 +84,26 @@ impl TestApp {
             ("DEODAR_MASTER_KEY", &master_key),
             ("DEODAR_DATABASE_CONNECTIONS", "8"),
             ("DEODAR_TOKEN_RATE", "0"),
+            ("SMTP_URL", &mailbox.url),
+            ("MAIL_FROM", "Deodar <no-reply@deodar.test>"),
         ];
         let variables = usual.iter().chain(settings).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let mut app = Self { clock: Clock::default(), database, first: None, variables: variables.collect() };
+        let variables = variables.collect();
+        let mut app = Self { clock: Clock::default(), database, mailbox, first: None, variables };
         app.first = Some(app.second_node().await);
         app
     }
 
     /// Starts one more server on the same database.
     pub async fn second_node(&self) -> Node {
+        self.second_node_with(None).await
+    }
+
+    /// The same, which keeps mail in this mailbox if it has no mail server.
+    pub async fn second_node_with(&self, mailbox: Option<deodar::mail::Mailbox>) -> Node {
         let config = Config::read(|name| self.variables.get(name).cloned(), self.variables.keys().cloned()).unwrap();
         let files = Directories::below(Path::new(env!("CARGO_MANIFEST_DIR"))).read().unwrap();
-        let options = app::Options { files: Some(files), verbose: true, clock: self.clock.clone(), mailbox: None };
+        let options = app::Options { files: Some(files), verbose: true, clock: self.clock.clone(), mailbox };
         let app = App::build(config, options).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());

@@ -8,12 +8,14 @@ mod actor;
 mod answer;
 mod app;
 mod database;
+mod mailbox;
 
 mod admin;
 mod checks;
 mod concurrency;
 mod coverage;
 mod escalation;
+mod mail;
 mod oauth;
 mod outage;
 mod permissions;
