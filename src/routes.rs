@@ -43,7 +43,7 @@ pub fn api(app: &App) -> OpenApiRouter<App> {
         .merge(authz::routes())
         .merge(account::routes())
         .merge(admin::routes())
-        .merge(limited(app, oauth::token_route()))
+        .merge(limited(app, oauth::limited_routes()))
         .merge(oauth::routes())
         .merge(ops::routes())
 }

@@ -146,7 +146,7 @@ fn has_scopes(caller: &Caller, scopes: &ScopeSet) -> bool {
 /// What whoever acts as this principal may ask for.
 async fn scopes_of(write: &mut Write, principal: &Principal) -> Result<ScopeSet, ApiError> {
     let Principal::Client(id) = principal else { return Ok(ScopeSet::default()) };
-    Ok(store::clients::find(write.conn(), id).await?.map_or_else(ScopeSet::default, |client| client.scope))
+    Ok(store::clients::find(write.conn(), id).await?.map_or_else(ScopeSet::default, |client| client.metadata.scope))
 }
 
 fn held(snapshot: &Snapshot, holder: &Holder, action: &str, gives: &Gives<'_>) -> bool {

@@ -6,9 +6,11 @@ mod assignments;
 mod audit;
 mod authority;
 mod bundles;
+mod client_body;
 mod clients;
 mod grants;
 mod keys;
+mod registration_tokens;
 mod roles;
 mod users;
 
@@ -45,6 +47,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(bundles::list, bundles::create))
         .routes(routes!(bundles::get))
         .routes(routes!(bundles::activate))
+        .routes(routes!(registration_tokens::list, registration_tokens::create))
+        .routes(routes!(registration_tokens::delete))
         .routes(routes!(keys::list))
         .routes(routes!(keys::rotate))
 }

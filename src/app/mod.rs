@@ -28,7 +28,7 @@ use crate::{
     policy::Files,
     post::Post,
     store,
-    tokens::{Keys, KeysError, Tokens},
+    tokens::{Clients, Keys, KeysError, Tokens},
 };
 
 /// See the module.
@@ -47,6 +47,8 @@ pub struct Inner {
     pub clock: Clock,
     /// The decision point.
     pub pdp: Arc<Pdp>,
+    /// Registered clients.
+    pub clients: Clients,
     /// Issues and verifies tokens.
     pub tokens: Tokens,
     /// Use cases about people.
@@ -110,6 +112,7 @@ impl App {
         let rotation = config.key_rotation.try_into().unwrap_or(time::Duration::MAX);
         let keys = Keys::load(pool.clone(), Arc::clone(&sealer), options.clock.clone(), rotation).await?;
         let pdp = Arc::new(Pdp::load(pool.clone(), options.clock.clone(), settings::pdp(&config)).await?);
+        let clients = Clients::new(pool.clone(), Arc::clone(&pdp), config.client_cache);
         let issuer = config.issuer.as_str().to_owned();
         let clock = &options.clock;
         let tokens = Tokens::new(issuer.clone(), config.access_token_lifetime, clock.clone(), keys, config.token_cache);
@@ -138,6 +141,7 @@ impl App {
             config,
             pool,
             pdp,
+            clients,
             tokens,
             accounts: Arc::new(accounts),
             post,

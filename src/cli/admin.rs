@@ -5,8 +5,8 @@ use clap::Subcommand;
 use super::{Failure, database};
 use crate::{
     crypto::Opaque,
-    model::{AuthMethod, Client, ClientId, Clock, GrantType, Principal, RoleName},
-    store::{self, revision::Change},
+    model::{Client, ClientId, ClientMetadata, Clock, GrantType, Principal, RoleName},
+    store::{self, clients::Known, revision::Change},
 };
 
 /// What to bootstrap.
@@ -25,23 +25,22 @@ pub async fn run(command: Command) -> Result<(), Failure> {
     let Command::Create { client: name } = command;
     let pool = database::open()?;
     let secret = Opaque::new(Opaque::CLIENT_SECRET)?;
-    let client = Client {
-        id: ClientId::new(),
-        name,
-        redirect_uris: Vec::new(),
+    let metadata = ClientMetadata {
+        client_name: Some(name),
         grant_types: vec![GrantType::ClientCredentials],
         scope: "admin authz:check".parse()?,
-        auth_method: AuthMethod::ClientSecretBasic,
-        active: true,
-        created_at: Clock::default().now(),
+        ..ClientMetadata::default()
     };
+    let metadata = metadata.completed();
+    let client = Client::new(ClientId::new(), metadata, Clock::default().now());
+    let known = Known { client, secret: Some(secret.hash()), registration: None };
     let mut tx = pool.begin().await?;
     store::revision::lock(&mut tx).await?;
-    store::clients::insert(&mut *tx, &client, Some(secret.hash())).await?;
-    let principal = Principal::Client(client.id.clone());
+    store::clients::insert(&mut *tx, &known).await?;
+    let principal = Principal::Client(known.client.id.clone());
     store::assignments::put(&mut *tx, &principal, &RoleName::admin(), None).await?;
     store::revision::advance(&mut tx, &[Change::Principal(principal)]).await?;
     tx.commit().await?;
-    println!("client_id:     {}\nclient_secret: {}", client.id, secret.expose());
+    println!("client_id:     {}\nclient_secret: {}", known.client.id, secret.expose());
     Ok(())
 }

@@ -113,6 +113,8 @@ settings! {
     poll_interval: Duration = "DEODAR_POLL_INTERVAL" or "250ms" => duration(20 * MS..=SECOND);
     /// The number of principals whose roles are remembered.
     principal_cache: u64 = "DEODAR_PRINCIPAL_CACHE" or "200000" => number(0..=100_000_000);
+    /// The number of clients that are remembered.
+    client_cache: u64 = "DEODAR_CLIENT_CACHE" or "20000" => number(0..=100_000_000);
     /// The number of verified access tokens that are remembered.
     token_cache: u64 = "DEODAR_TOKEN_CACHE" or "100000" => number(0..=100_000_000);
     /// The longest chain of roles that inherit each other.
@@ -164,6 +166,12 @@ settings! {
 
     /// The time an access token is good for.
     access_token_lifetime: Duration = "DEODAR_ACCESS_TOKEN_LIFETIME" or "15m" => duration(MINUTE..=HOUR);
+    /// Who may register clients at `/oauth/register`: anybody (`open`), whoever has a token for it (`token`), or nobody
+    /// (`off`).
+    registration: Registration = "DEODAR_REGISTRATION" or "token" => choice(&Registration::WORDS);
+    /// Who has to use PKCE: every client that is not exempted (`required`), or those without a secret
+    /// (`public_clients`).
+    pkce: Pkce = "DEODAR_PKCE" or "required" => choice(&Pkce::WORDS);
     /// The time a signing key signs before the next one takes its place.
     key_rotation: Duration = "DEODAR_KEY_ROTATION" or "90d" => duration(HOUR..=1000 * DAY);
 }
@@ -274,6 +282,34 @@ impl std::fmt::Display for CharacterClass {
             Self::Symbol => "symbol",
         })
     }
+}
+
+/// Who may register clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// Anybody.
+    Open,
+    /// Whoever has a token for it.
+    Token,
+    /// Nobody.
+    Off,
+}
+
+impl Registration {
+    const WORDS: [(&str, Self); 3] = [("open", Self::Open), ("token", Self::Token), ("off", Self::Off)];
+}
+
+/// Who has to use PKCE (RFC 7636).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pkce {
+    /// Every client that is not exempted.
+    Required,
+    /// Those without a secret.
+    PublicClients,
+}
+
+impl Pkce {
+    const WORDS: [(&str, Self); 2] = [("required", Self::Required), ("public_clients", Self::PublicClients)];
 }
 
 /// The form of the log.

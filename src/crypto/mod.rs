@@ -9,7 +9,7 @@ mod seal;
 mod totp;
 
 pub use backup_code::BackupCode;
-pub use jwt::{Header, InvalidJwt, PublicKey, SigningKey, unverified_header};
+pub use jwt::{ForeignKeys, Header, InvalidJwt, NoUsableKey, PublicKey, SigningKey, unverified_header};
 pub use opaque::{Opaque, digest, random};
 pub use password::{
     ForeignHash, Password, PasswordError, PasswordFault, PasswordPolicy, Passwords, PoolSettings, Verified,

@@ -25,6 +25,11 @@ impl Opaque {
     /// The prefix of links to a new password.
     pub const RESET: &'static str = "dpr_";
 
+    /// The prefix of initial access tokens (RFC 7591 §1.2).
+    pub const INITIAL_ACCESS: &'static str = "dia_";
+    /// The prefix of registration access tokens (RFC 7592).
+    pub const REGISTRATION: &'static str = "drat_";
+
     /// A fresh secret.
     pub fn new(prefix: &str) -> Result<Self, CryptoError> {
         Ok(Self(Secret::new(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random::<32>()?)))))

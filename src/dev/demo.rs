@@ -8,12 +8,12 @@ use crate::{
     app::App,
     crypto::{PasswordError, digest},
     model::{
-        AuthMethod, Client, ClientId, Effect, GrantId, GrantType, NewGrant, Principal, ResourceScope, RoleName, Secret,
-        UserId, Username,
+        Client, ClientId, ClientMetadata, Effect, GrantId, GrantType, NewGrant, Principal, ResourceScope, RoleName,
+        Secret, UserId, Username,
     },
     pdp,
     policy::{GrantSource, faults},
-    store::{self, revision::Change},
+    store::{self, clients::Known, revision::Change},
 };
 
 /// `dev.json`.
@@ -151,8 +151,9 @@ async fn write(app: &App, secrets: &Secrets) -> Result<(), DemoError> {
         }
     }
     for (client, secret) in [(admin_client()?, &secrets.admin_client), (demo_client()?, &secrets.demo_client)] {
-        store::clients::insert(write.conn(), &client, Some(digest(secret.as_bytes()))).await?;
-        let principal = Principal::Client(client.id);
+        let known = Known { client, secret: Some(digest(secret.as_bytes())), registration: None };
+        store::clients::insert(write.conn(), &known).await?;
+        let principal = Principal::Client(known.client.id);
         if principal.id() == ADMIN_CLIENT {
             store::assignments::put(write.conn(), &principal, &RoleName::admin(), None).await?;
         }
@@ -181,8 +182,7 @@ fn admin_client() -> Result<Client, DemoError> {
 }
 
 fn demo_client() -> Result<Client, DemoError> {
-    let all =
-        vec![GrantType::AuthorizationCode, GrantType::RefreshToken, GrantType::ClientCredentials, GrantType::Password];
+    let all = GrantType::ALL.to_vec();
     let scope = "openid profile email offline_access authz:check";
     client(DEMO_CLIENT, "Demo application", all, scope, &REDIRECT_URIS)
 }
@@ -194,16 +194,15 @@ fn client(
     scope: &str,
     redirect_uris: &[&str],
 ) -> Result<Client, DemoError> {
-    Ok(Client {
-        id: id.parse::<ClientId>().map_err(|_| DemoError::Wrong)?,
-        name: name.to_owned(),
+    let metadata = ClientMetadata {
+        client_name: Some(name.to_owned()),
         redirect_uris: redirect_uris.iter().map(|uri| (*uri).to_owned()).collect(),
         grant_types,
         scope: scope.parse().map_err(|_| DemoError::Wrong)?,
-        auth_method: AuthMethod::ClientSecretBasic,
-        active: true,
-        created_at: time::OffsetDateTime::UNIX_EPOCH,
-    })
+        ..ClientMetadata::default()
+    };
+    let id: ClientId = id.parse().map_err(|_| DemoError::Wrong)?;
+    Ok(Client::new(id, metadata.completed(), time::OffsetDateTime::UNIX_EPOCH))
 }
 
 fn grant(name: &str, action: &str, folder: &str) -> Result<NewGrant, DemoError> {

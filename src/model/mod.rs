@@ -19,7 +19,9 @@ mod secret;
 mod session;
 
 pub use algorithm::Algorithm;
-pub use client::{AuthMethod, Client, GrantType};
+pub use client::{
+    ApplicationType, AuthMethod, Client, ClientMetadata, GrantType, Members, MetadataFault, ResponseType, SubjectType,
+};
 pub use clock::Clock;
 pub use entity::EntityRef;
 pub use event::{Event, Outcome};

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 /// A set of scope tokens (RFC 6749 §3.3), written as one space-separated string.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +19,15 @@ impl ScopeSet {
     /// The scope that lets a client call the admin API.
     pub const ADMIN: &'static str = "admin";
 
+    /// The scope of OpenID Connect.
+    pub const OPENID: &'static str = "openid";
+    /// The scope that asks for a refresh token.
+    pub const OFFLINE: &'static str = "offline_access";
+    /// What OpenID Connect defines and this server knows.
+    pub const STANDARD: [&'static str; 4] = [Self::OPENID, "profile", "email", Self::OFFLINE];
+    /// What means something to this server's own API: never for a client that registers itself.
+    pub const RESERVED: [&'static str; 2] = [Self::ADMIN, Self::CHECK];
+
     /// Whether the scope is in the set.
     pub fn contains(&self, scope: &str) -> bool {
         self.0.contains(scope)
@@ -29,15 +38,21 @@ impl ScopeSet {
         self.0.is_subset(&other.0)
     }
 
-    /// The others.
-    pub fn without(mut self, scope: &str) -> Self {
-        self.0.remove(scope);
-        self
-    }
-
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Those of the scopes that are in `other` too.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        Self(self.0.intersection(&other.0).cloned().collect())
+    }
+
+    /// The scopes without these.
+    #[must_use]
+    pub fn without(&self, scopes: &[&str]) -> Self {
+        Self(self.0.iter().filter(|scope| !scopes.contains(&scope.as_str())).cloned().collect())
     }
 
     /// The scopes in order.
@@ -80,5 +95,11 @@ impl fmt::Display for ScopeSet {
 impl Serialize for ScopeSet {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ScopeSet {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }

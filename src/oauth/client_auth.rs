@@ -1,18 +1,19 @@
 //! Client authentication (RFC 6749 §2.3).
 
+use std::sync::Arc;
+
 use axum::http::{HeaderMap, header};
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{error::OAuthError, form::Form};
 use crate::{
     app::App,
-    crypto::Opaque,
-    model::{AuthMethod, Client, ClientId},
-    store,
+    model::{AuthMethod, ClientId},
+    tokens::Registered,
 };
 
 /// Authenticates the client of a request. An unknown client takes as long as a wrong secret.
-pub async fn authenticate(app: &App, headers: &HeaderMap, form: &Form) -> Result<Client, OAuthError> {
+pub async fn authenticate(app: &App, headers: &HeaderMap, form: &Form) -> Result<Arc<Registered>, OAuthError> {
     let basic = headers.contains_key(header::AUTHORIZATION);
     let failed = || OAuthError::InvalidClient { basic };
     let (id, secret, method) = match (basic, form.get("client_id"), form.get("client_secret")) {
@@ -31,17 +32,15 @@ pub async fn authenticate(app: &App, headers: &HeaderMap, form: &Form) -> Result
         (false, _, None) | (false, None, _) => return Err(failed()),
     };
     let found = match id.parse::<ClientId>() {
-        Ok(id) => store::within(store::clients::find_with_secret(&app.pool, &id)).await?,
+        Ok(id) => app.clients.find(&id).await?,
         Err(_) => None,
     };
-    let kept = found.as_ref().and_then(|(_, secret)| secret.as_ref());
-    let matches = Opaque::matches(&secret, kept);
     match found {
         // A client that registered one of the two secret methods may use the other: RFC 6749 §2.3.1 asks servers
         // to take Basic from every client with a password.
-        Some((client, _)) if matches && client.active && client.auth_method != AuthMethod::None => {
-            tracing::debug!(client = %client.id, ?method, "client authenticated");
-            Ok(client)
+        Some(found) if found.has_secret(&secret) => {
+            tracing::debug!(client = %found.client.id, ?method, "client authenticated");
+            Ok(found)
         }
         _ => Err(failed()),
     }

@@ -9,17 +9,17 @@ use crate::{
 
 /// Issues a token for the client itself. Without `scope` it gets all it may ask for.
 pub fn grant(app: &App, client: &Client, form: &Form) -> Result<Issued, OAuthError> {
-    if !client.grant_types.contains(&GrantType::ClientCredentials) {
+    if !client.may(GrantType::ClientCredentials) {
         return Err(OAuthError::UnauthorizedClient);
     }
     let scope = match form.get("scope") {
-        None => client.scope.clone(),
+        None => client.metadata.scope.clone(),
         Some(text) => {
             let asked: ScopeSet = text.parse().map_err(|error| {
                 let error: crate::model::InvalidScope = error;
                 OAuthError::InvalidScope(error.to_string())
             })?;
-            if !asked.is_subset(&client.scope) {
+            if !asked.is_subset(&client.metadata.scope) {
                 return Err(OAuthError::InvalidScope("this client may not have every scope it asks for".to_owned()));
             }
             asked

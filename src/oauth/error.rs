@@ -8,7 +8,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{accounts, crypto::CryptoError, model::GrantType, pdp, store};
+use crate::{model::GrantType, web::ApiError};
 
 /// What a call of `/oauth/*` can fail with.
 #[derive(Debug, thiserror::Error)]
@@ -40,24 +40,30 @@ pub enum OAuthError {
         /// What to send with the code.
         mfa_token: String,
     },
-    /// Too many attempts.
-    #[error("too many attempts: wait a moment")]
-    TooMany {
-        /// Seconds to wait.
-        retry_after: u64,
+    /// The token that protects this endpoint is missing or not good (RFC 6750 §3.1).
+    #[error("the token is not valid here")]
+    InvalidToken {
+        /// Whether one was sent.
+        presented: bool,
     },
-    /// Not now.
-    #[error("try again in a moment")]
-    TemporarilyUnavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Our fault.
-    #[error("something went wrong here")]
-    ServerError(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// This server does not do that for anybody.
+    #[error("{0}")]
+    AccessDenied(&'static str),
+    /// A redirect URI that cannot be registered (RFC 7591 §3.2.2).
+    #[error("{0}")]
+    InvalidRedirectUri(String),
+    /// Metadata that cannot be registered (RFC 7591 §3.2.2).
+    #[error("{0}")]
+    InvalidClientMetadata(String),
+    /// What can go wrong anywhere. The outermost layer writes it in OAuth's form.
+    #[error(transparent)]
+    Api(ApiError),
 }
 
 /// The body of an error.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OAuthErrorBody {
-    /// A code of RFC 6749.
+    /// A code of RFC 6749 or of the endpoint's own RFC.
     error: &'static str,
     /// For developers.
     error_description: String,
@@ -76,35 +82,36 @@ impl OAuthError {
             Self::InvalidScope(_) => (StatusCode::BAD_REQUEST, "invalid_scope"),
             Self::InvalidGrant(_) => (StatusCode::BAD_REQUEST, "invalid_grant"),
             Self::MfaRequired { .. } => (StatusCode::FORBIDDEN, "mfa_required"),
-            Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
-            Self::TemporarilyUnavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
-            Self::ServerError(_) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
+            Self::InvalidToken { .. } => (StatusCode::UNAUTHORIZED, "invalid_token"),
+            Self::AccessDenied(_) => (StatusCode::FORBIDDEN, "access_denied"),
+            Self::InvalidRedirectUri(_) => (StatusCode::BAD_REQUEST, "invalid_redirect_uri"),
+            Self::InvalidClientMetadata(_) => (StatusCode::BAD_REQUEST, "invalid_client_metadata"),
+            Self::Api(error) => (error.parts().0, error.oauth_code()),
+        }
+    }
+
+    fn challenge(&self) -> Option<&'static str> {
+        match self {
+            Self::InvalidClient { basic: true } => Some("Basic realm=\"deodar\""),
+            Self::InvalidToken { presented: true } => Some("Bearer error=\"invalid_token\""),
+            Self::InvalidToken { presented: false } => Some("Bearer"),
+            _ => None,
         }
     }
 }
 
 impl IntoResponse for OAuthError {
     fn into_response(self) -> Response {
-        let (status, error) = self.parts();
-        if status.is_server_error() {
-            let source = std::error::Error::source(&self).map(ToString::to_string);
-            tracing::error!(error, source, "a call of the OAuth endpoints failed");
+        if let Self::Api(error) = self {
+            return error.into_response();
         }
-        let mfa_token = if let Self::MfaRequired { mfa_token } = &self { Some(mfa_token.clone()) } else { None };
-        let body = OAuthErrorBody { error, error_description: self.to_string(), mfa_token };
+        let ((status, error), challenge) = (self.parts(), self.challenge());
+        let error_description = self.to_string();
+        let mfa_token = if let Self::MfaRequired { mfa_token } = self { Some(mfa_token) } else { None };
+        let body = OAuthErrorBody { error, error_description, mfa_token };
         let mut response = (status, no_store(), Json(body)).into_response();
-        let headers = response.headers_mut();
-        match self {
-            Self::InvalidClient { basic: true } => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"deodar\""));
-            }
-            Self::TooMany { retry_after } => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after));
-            }
-            Self::TemporarilyUnavailable(_) => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            }
-            _ => {}
+        if let Some(challenge) = challenge {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }
@@ -115,42 +122,8 @@ pub fn no_store() -> [(header::HeaderName, &'static str); 2] {
     [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")]
 }
 
-impl From<store::Error> for OAuthError {
-    fn from(error: store::Error) -> Self {
-        match error {
-            store::Error::Unavailable(_) => Self::TemporarilyUnavailable(Box::new(error)),
-            store::Error::Refused(_) | store::Error::Unreadable(_) | store::Error::Migrate(_) => {
-                Self::ServerError(Box::new(error))
-            }
-        }
-    }
-}
-
-impl From<pdp::Error> for OAuthError {
-    fn from(error: pdp::Error) -> Self {
-        Self::TemporarilyUnavailable(Box::new(error))
-    }
-}
-
-impl From<accounts::Error> for OAuthError {
-    fn from(error: accounts::Error) -> Self {
-        use accounts::Error as E;
-        match error {
-            E::Wrong => Self::InvalidGrant("the credentials are wrong"),
-            E::Spent => Self::InvalidGrant("this login does not wait any more: begin again"),
-            E::Refused => Self::InvalidGrant("the policies do not allow this person to log in here"),
-            E::MfaNeeded => Self::InvalidGrant("a second factor is needed here, and this person has none"),
-            E::Throttled { wait } => Self::TooMany { retry_after: wait },
-            E::Store(error) => error.into(),
-            E::Pdp(error) => error.into(),
-            E::Busy => Self::TemporarilyUnavailable(Box::new(error)),
-            other => Self::ServerError(Box::new(other)),
-        }
-    }
-}
-
-impl From<CryptoError> for OAuthError {
-    fn from(error: CryptoError) -> Self {
-        Self::ServerError(Box::new(error))
+impl<E: Into<ApiError>> From<E> for OAuthError {
+    fn from(error: E) -> Self {
+        Self::Api(error.into())
     }
 }

@@ -1,5 +1,6 @@
 //! Face: OAuth 2.0. One file for each endpoint and for each grant.
 
+mod bearer;
 mod client_auth;
 mod client_credentials;
 mod document;
@@ -8,6 +9,7 @@ mod form;
 mod jwks;
 mod metadata;
 mod password;
+mod register;
 mod token;
 mod userinfo;
 
@@ -15,9 +17,13 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::app::App;
 
-/// The token endpoint, which is limited by address.
-pub fn token_route() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(token::token))
+/// What clients call, which is limited by address.
+pub fn limited_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(token::token)).routes(routes!(register::register)).routes(routes!(
+        register::show,
+        register::replace,
+        register::remove
+    ))
 }
 
 /// The documents that clients read.

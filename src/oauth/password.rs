@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use super::{error::OAuthError, form::Form};
 use crate::{
-    accounts::{NewSession, SignIn},
+    accounts::{Error, NewSession, SignIn},
     app::App,
-    model::{AuthMethod, Client, GrantType, InvalidScope, Origin, ScopeSet, Secret},
+    model::{Client, GrantType, InvalidScope, Origin, ScopeSet, Secret},
     tokens::Issued,
 };
 
@@ -18,7 +18,7 @@ pub async fn grant(app: &App, client: &Client, form: &Form, origin: &Origin) -> 
     let scope = scope(client, form)?;
     let missing = || OAuthError::InvalidRequest("`username` and `password` are needed".to_owned());
     let (username, password) = form.get("username").zip(form.get("password")).ok_or_else(missing)?;
-    let signed_in = app.accounts.sign_in(username, Secret::new(password.to_owned()), origin).await?;
+    let signed_in = app.accounts.sign_in(username, Secret::new(password.to_owned()), origin).await.map_err(refused)?;
     match signed_in {
         SignIn::Done(session) => issue(app, client, &session, scope),
         SignIn::SecondFactor(token) => Err(OAuthError::MfaRequired { mfa_token: token.expose().to_owned() }),
@@ -30,7 +30,7 @@ pub async fn second_step(app: &App, client: &Client, form: &Form, origin: &Origi
     let scope = scope(client, form)?;
     let missing = || OAuthError::InvalidRequest("`mfa_token` and `otp` are needed".to_owned());
     let (token, code) = form.get("mfa_token").zip(form.get("otp")).ok_or_else(missing)?;
-    let session = app.accounts.second_factor(token, code, origin).await?;
+    let session = app.accounts.second_factor(token, code, origin).await.map_err(refused)?;
     issue(app, client, &session, scope)
 }
 
@@ -41,15 +41,26 @@ fn issue(app: &App, client: &Client, session: &NewSession, scope: ScopeSet) -> R
 /// What is asked for, else everything that the client may have on behalf of a person. Asking about anybody is the
 /// client's own affair.
 fn scope(client: &Client, form: &Form) -> Result<ScopeSet, OAuthError> {
-    if !client.grant_types.contains(&GrantType::Password) || client.auth_method == AuthMethod::None {
+    if !client.may(GrantType::Password) || !client.is_confidential() {
         return Err(OAuthError::UnauthorizedClient);
     }
     let asked = match form.get("scope") {
-        None => client.scope.clone(),
+        None => client.metadata.scope.clone(),
         Some(text) => text.parse().map_err(|error: InvalidScope| OAuthError::InvalidScope(error.to_string()))?,
     };
-    if !asked.is_subset(&client.scope) {
+    if !asked.is_subset(&client.metadata.scope) {
         return Err(OAuthError::InvalidScope("this client may not have every scope it asks for".to_owned()));
     }
-    Ok(asked.without(ScopeSet::CHECK))
+    Ok(asked.without(&[ScopeSet::CHECK]))
+}
+
+/// The same answer to a wrong password, to an unknown name and to a person who may not log in (N-101).
+fn refused(error: Error) -> OAuthError {
+    match error {
+        Error::Wrong => OAuthError::InvalidGrant("the credentials are wrong"),
+        Error::Spent => OAuthError::InvalidGrant("this login does not wait any more: begin again"),
+        Error::Refused => OAuthError::InvalidGrant("the policies do not allow this person to log in here"),
+        Error::MfaNeeded => OAuthError::InvalidGrant("a second factor is needed here, and this person has none"),
+        other => other.into(),
+    }
 }

@@ -60,12 +60,13 @@ pub async fn token(
 ) -> Result<impl IntoResponse, OAuthError> {
     let grant_type =
         form.get("grant_type").ok_or_else(|| OAuthError::InvalidRequest("`grant_type` is missing".into()))?;
-    let client = client_auth::authenticate(&app, &headers, &form).await?;
+    let registered = client_auth::authenticate(&app, &headers, &form).await?;
+    let client = &registered.client;
     let origin = Origin { client: Some(client.id.clone()), ..origin };
     let issued = match grant_type {
-        "client_credentials" => client_credentials::grant(&app, &client, &form)?,
-        "password" => password::grant(&app, &client, &form, &origin).await?,
-        GrantType::MFA_OTP => password::second_step(&app, &client, &form, &origin).await?,
+        "client_credentials" => client_credentials::grant(&app, client, &form)?,
+        "password" => password::grant(&app, client, &form, &origin).await?,
+        GrantType::MFA_OTP => password::second_step(&app, client, &form, &origin).await?,
         _ => return Err(OAuthError::UnsupportedGrantType),
     };
     let scope = issued.scope.to_string();

@@ -1,57 +1,65 @@
 //! OAuth clients.
 
-use sqlx::PgExecutor;
+use sqlx::{PgExecutor, types::Json};
 use time::OffsetDateTime;
 
 use super::{Error, unreadable};
-use crate::model::{AuthMethod, Client, ClientId, GrantType};
+use crate::model::{Client, ClientId, ClientMetadata};
 
 struct ClientRow {
     id: String,
-    name: String,
-    redirect_uris: Vec<String>,
-    grant_types: Vec<String>,
-    scope: String,
-    auth_method: String,
+    metadata: Json<ClientMetadata>,
+    first_party: bool,
+    self_registered: bool,
     active: bool,
     created_at: OffsetDateTime,
 }
 
-/// SHA-256 of a client secret of 256 random bits.
+/// SHA-256 of a secret of 256 random bits.
 pub type SecretHash = [u8; 32];
 
+/// A client with what it proves itself by.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The client.
+    pub client: Client,
+    /// Of its secret; `None` for a method without one.
+    pub secret: Option<SecretHash>,
+    /// Of the token that manages its registration (RFC 7592); `None` for a client of an administrator.
+    pub registration: Option<SecretHash>,
+}
+
 /// Adds a client; false when the id is taken.
-pub async fn insert(db: impl PgExecutor<'_>, client: &Client, secret: Option<SecretHash>) -> Result<bool, Error> {
+pub async fn insert(db: impl PgExecutor<'_>, known: &Known) -> Result<bool, Error> {
+    let Known { client, secret, registration } = known;
     let insert = sqlx::query!(
-        "INSERT INTO clients (id, name, secret_hash, redirect_uris, grant_types, scope, auth_method, active)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+        "INSERT INTO clients (id, metadata, secret_hash, registration_hash, first_party, self_registered, active)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
         client.id.as_str(),
-        client.name,
-        secret.as_ref().map(|s| s.as_slice()),
-        &client.redirect_uris,
-        &words(&client.grant_types),
-        client.scope.to_string(),
-        client.auth_method.as_str(),
+        Json(&client.metadata) as _,
+        secret.as_ref().map(|hash| hash.as_slice()),
+        registration.as_ref().map(|hash| hash.as_slice()),
+        client.first_party,
+        client.self_registered,
         client.active
     );
     Ok(insert.execute(db).await?.rows_affected() == 1)
 }
 
-/// Writes what may change of a client; false when there is no such client.
-pub async fn update(db: impl PgExecutor<'_>, client: &Client) -> Result<bool, Error> {
+/// Writes what may change of a client, and its secret; false when there is no such client.
+pub async fn update(db: impl PgExecutor<'_>, client: &Client, secret: Option<SecretHash>) -> Result<bool, Error> {
     let update = sqlx::query!(
-        "UPDATE clients SET name = $2, redirect_uris = $3, grant_types = $4, scope = $5, active = $6 WHERE id = $1",
+        "UPDATE clients SET metadata = $2, secret_hash = $3, first_party = $4, active = $5 WHERE id = $1",
         client.id.as_str(),
-        client.name,
-        &client.redirect_uris,
-        &words(&client.grant_types),
-        client.scope.to_string(),
+        Json(&client.metadata) as _,
+        secret.as_ref().map(|hash| hash.as_slice()),
+        client.first_party,
         client.active
     );
     Ok(update.execute(db).await?.rows_affected() == 1)
 }
 
-/// Replaces the secret; false when the client is public or does not exist.
+/// Replaces the secret; false when the client has none or does not exist.
 pub async fn rotate_secret(db: impl PgExecutor<'_>, id: &ClientId, secret: SecretHash) -> Result<bool, Error> {
     let update = sqlx::query!(
         "UPDATE clients SET secret_hash = $2 WHERE id = $1 AND secret_hash IS NOT NULL",
@@ -68,45 +76,36 @@ pub async fn delete(db: impl PgExecutor<'_>, id: &ClientId) -> Result<bool, Erro
 
 /// One client.
 pub async fn find(db: impl PgExecutor<'_>, id: &ClientId) -> Result<Option<Client>, Error> {
-    let row = sqlx::query_as!(
-        ClientRow,
-        "SELECT id, name, redirect_uris, grant_types, scope, auth_method, active, created_at FROM clients WHERE id = $1",
-        id.as_str()
-    );
-    row.fetch_optional(db).await?.map(read).transpose()
+    Ok(find_known(db, id).await?.map(|known| known.client))
 }
 
-/// One client with the hash of its secret, to authenticate it.
-pub async fn find_with_secret(
-    db: impl PgExecutor<'_>,
-    id: &ClientId,
-) -> Result<Option<(Client, Option<SecretHash>)>, Error> {
+/// One client with what it proves itself by.
+pub async fn find_known(db: impl PgExecutor<'_>, id: &ClientId) -> Result<Option<Known>, Error> {
     let row = sqlx::query!(
-        "SELECT id, name, redirect_uris, grant_types, scope, auth_method, active, created_at, secret_hash
-         FROM clients WHERE id = $1",
+        r#"SELECT id, metadata AS "metadata: Json<ClientMetadata>", first_party, self_registered, active, created_at,
+                  secret_hash, registration_hash FROM clients WHERE id = $1"#,
         id.as_str()
     );
     let Some(r) = row.fetch_optional(db).await? else { return Ok(None) };
-    let secret = r.secret_hash.map(|hash| unreadable("a secret's hash", SecretHash::try_from(hash.as_slice())));
+    let hash = |kept: Option<Vec<u8>>| kept.map(|hash| unreadable("a secret's hash", hash.as_slice().try_into()));
+    let (secret, registration) = (hash(r.secret_hash).transpose()?, hash(r.registration_hash).transpose()?);
     let row = ClientRow {
         id: r.id,
-        name: r.name,
-        redirect_uris: r.redirect_uris,
-        grant_types: r.grant_types,
-        scope: r.scope,
-        auth_method: r.auth_method,
+        metadata: r.metadata,
+        first_party: r.first_party,
+        self_registered: r.self_registered,
         active: r.active,
         created_at: r.created_at,
     };
-    Ok(Some((read(row)?, secret.transpose()?)))
+    Ok(Some(Known { client: read(row)?, secret, registration }))
 }
 
 /// A page of clients after an id.
 pub async fn list(db: impl PgExecutor<'_>, after: &str, limit: i64) -> Result<Vec<Client>, Error> {
     let rows = sqlx::query_as!(
         ClientRow,
-        "SELECT id, name, redirect_uris, grant_types, scope, auth_method, active, created_at
-         FROM clients WHERE id > $1 ORDER BY id LIMIT $2",
+        r#"SELECT id, metadata AS "metadata: Json<ClientMetadata>", first_party, self_registered, active, created_at
+           FROM clients WHERE id > $1 ORDER BY id LIMIT $2"#,
         after,
         limit
     );
@@ -114,23 +113,12 @@ pub async fn list(db: impl PgExecutor<'_>, after: &str, limit: i64) -> Result<Ve
 }
 
 fn read(row: ClientRow) -> Result<Client, Error> {
-    let grant_types = row.grant_types.into_iter().map(|word| unreadable("a grant type", parse(word)));
     Ok(Client {
-        id: unreadable("a client id", row.id.parse::<ClientId>())?,
-        name: row.name,
-        redirect_uris: row.redirect_uris,
-        grant_types: grant_types.collect::<Result<Vec<GrantType>, Error>>()?,
-        scope: unreadable("a scope", row.scope.parse())?,
-        auth_method: unreadable("an authentication method", parse::<AuthMethod>(row.auth_method))?,
+        id: unreadable("a client id", row.id.parse())?,
+        metadata: row.metadata.0,
+        first_party: row.first_party,
+        self_registered: row.self_registered,
         active: row.active,
         created_at: row.created_at,
     })
-}
-
-fn parse<T: serde::de::DeserializeOwned>(word: String) -> Result<T, serde_json::Error> {
-    serde_json::from_value(serde_json::Value::String(word))
-}
-
-fn words(types: &[GrantType]) -> Vec<String> {
-    types.iter().map(|t| t.as_str().to_owned()).collect()
 }

@@ -17,6 +17,7 @@ pub mod keys;
 pub mod mail_tokens;
 pub mod outbox;
 pub mod principals;
+pub mod registration_tokens;
 pub mod revision;
 pub mod revocations;
 pub mod roles;

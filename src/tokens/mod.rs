@@ -3,6 +3,7 @@
 //! A token says who was authenticated and how, never what may be done: that is asked of the policies each time
 //! (contract §3, "Tokens").
 
+mod clients;
 mod keys;
 mod verified;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use self::{
+    clients::{Clients, Registered, checked, fresh_secret},
     keys::{KeySet, Keys, KeysError, MAX_AGE, Rotation},
     verified::Verified,
 };

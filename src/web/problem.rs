@@ -8,7 +8,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    accounts, pdp,
+    accounts,
+    crypto::CryptoError,
+    pdp,
     policy::{CompileError, GrantFault},
     store,
 };
@@ -181,6 +183,17 @@ impl ApiError {
         }
     }
 
+    /// The code in OAuth's form (RFC 6749 §4.1.2.1, §5.2).
+    pub fn oauth_code(&self) -> &'static str {
+        match self.parts().0 {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => "temporarily_unavailable",
+            status if status.is_server_error() => "server_error",
+            StatusCode::UNAUTHORIZED => "invalid_token",
+            StatusCode::FORBIDDEN => "access_denied",
+            _ => "invalid_request",
+        }
+    }
+
     /// The body.
     pub fn problem(&self, request_id: &str, verbose: bool) -> Problem {
         let (status, code, title) = self.parts();
@@ -269,6 +282,12 @@ impl From<pdp::Error> for ApiError {
             },
             pdp::Error::BrokenOff => Self::Internal(Box::new(error)),
         }
+    }
+}
+
+impl From<CryptoError> for ApiError {
+    fn from(error: CryptoError) -> Self {
+        Self::Internal(Box::new(error))
     }
 }
 

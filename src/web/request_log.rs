@@ -56,6 +56,7 @@ pub async fn track(State(app): State<App>, mut request: Request, next: Next) -> 
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     let deadline = if route.starts_with("/api/v1/admin") { LONG } else { app.config.request_timeout };
+    let oauth = request.uri().path().starts_with("/oauth/");
     request.extensions_mut().insert(id.clone());
     let late = |_| {
         let message = "this took too long here";
@@ -63,12 +64,17 @@ pub async fn track(State(app): State<App>, mut request: Request, next: Next) -> 
     };
     let mut response = tokio::time::timeout(deadline, next.run(request)).await.unwrap_or_else(late);
     if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
-        let problem = error.problem(id.as_str(), app.verbose);
         let (mut parts, _) = response.into_parts();
         parts.headers.remove(header::CONTENT_LENGTH);
         parts.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        let mut body = Json(problem).into_response();
-        body.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        let mut body = if oauth {
+            Json(serde_json::json!({ "error": error.oauth_code(), "error_description": error.to_string() }))
+                .into_response()
+        } else {
+            let mut body = Json(error.problem(id.as_str(), app.verbose)).into_response();
+            body.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+            body
+        };
         body.headers_mut().extend(std::mem::take(&mut parts.headers));
         *body.status_mut() = parts.status;
         response = body;

@@ -13,9 +13,10 @@ use deodar::{
     app::{self, App, Directories},
     config::Config,
     crypto::{self, Opaque},
-    model::{AuthMethod, Client, ClientId, Clock, GrantType, Principal, Revision, RoleName, UserId},
+    model::{Client, ClientId, ClientMetadata, Clock, GrantType, Principal, Revision, RoleName, UserId},
     store::{
         self,
+        clients::Known,
         revision::Change,
         users::{NewUser, Stored},
     },
@@ -140,20 +141,18 @@ impl TestApp {
     pub async fn client(&self, name: &str, scopes: &str, roles: &[&str]) -> Actor {
         let id: ClientId = format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed)).parse().unwrap();
         let secret = Opaque::new(Opaque::CLIENT_SECRET).unwrap();
-        let client = Client {
-            id: id.clone(),
-            name: name.to_owned(),
-            redirect_uris: Vec::new(),
+        let metadata = ClientMetadata {
+            client_name: Some(name.to_owned()),
             grant_types: vec![GrantType::ClientCredentials],
             scope: scopes.parse().unwrap(),
-            auth_method: AuthMethod::ClientSecretBasic,
-            active: true,
-            created_at: self.clock.now(),
+            ..ClientMetadata::default()
         };
+        let client = Client::new(id.clone(), metadata.completed(), self.clock.now());
+        let known = Known { client, secret: Some(secret.hash()), registration: None };
         let pool = &self.node().app.pool;
         let mut tx = pool.begin().await.unwrap();
         store::revision::lock(&mut tx).await.unwrap();
-        store::clients::insert(&mut *tx, &client, Some(secret.hash())).await.unwrap();
+        store::clients::insert(&mut *tx, &known).await.unwrap();
         let who = Principal::Client(id.clone());
         let mut changes = give(&mut tx, &who, roles).await;
         changes.push(Change::Principal(who));

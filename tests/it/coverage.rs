@@ -70,7 +70,7 @@ impl Targets {
             _ => &self.client,
         };
         let path = template.replace("{name}", &self.role).replace("{role}", &self.role).replace("{other}", &self.other);
-        let path = path.replace("{id}", id).replace("{n}", &self.bundle);
+        let path = path.replace("{client_id}", &self.client).replace("{id}", id).replace("{n}", &self.bundle);
         assert!(!path.contains('{'), "what is meant by the placeholder in `{template}`?");
         path
     }
@@ -89,6 +89,12 @@ pub fn operations() -> Vec<Operation> {
         ("GET", "/oauth/jwks", Public, None),
         ("GET", "/.well-known/oauth-authorization-server", Public, None),
         ("POST", "/oauth/token", Credentials, None),
+        ("GET", "/oauth/userinfo", Credentials, None),
+        ("POST", "/oauth/userinfo", Credentials, None),
+        ("POST", "/oauth/register", Credentials, None),
+        ("GET", "/oauth/register/{client_id}", Credentials, None),
+        ("PUT", "/oauth/register/{client_id}", Credentials, None),
+        ("DELETE", "/oauth/register/{client_id}", Credentials, None),
         ("POST", "/authz/check", Check, Some(check.clone())),
         ("POST", "/authz/check/batch", Check, Some(json!({ "checks": [check] }))),
         ("GET", "/api/v1/admin/roles", Admin, None),
@@ -120,6 +126,9 @@ pub fn operations() -> Vec<Operation> {
         ("POST", "/api/v1/admin/bundles", Admin, Some(json!({ "files": {} }))),
         ("GET", "/api/v1/admin/bundles/{n}", Admin, None),
         ("POST", "/api/v1/admin/bundles/{n}/activate", Admin, None),
+        ("GET", "/api/v1/admin/registration-tokens", Admin, None),
+        ("POST", "/api/v1/admin/registration-tokens", Admin, Some(json!({}))),
+        ("DELETE", "/api/v1/admin/registration-tokens/{id}", Admin, None),
         ("GET", "/api/v1/admin/keys", Admin, None),
         ("POST", "/api/v1/admin/keys/rotate", Admin, None),
     ];
@@ -256,7 +265,11 @@ async fn a_method_that_a_path_does_not_take_is_a_405() {
             let answer = admin.send(method.clone(), &Targets::missing().path(path), None).await;
             assert_eq!(answer.status, 405, "{method} {path}: {}", answer.text);
             assert!(!answer.header("allow").is_empty(), "{method} {path} does not say what it takes");
-            answer.problem(405, "method_not_allowed");
+            if path.starts_with("/oauth/") {
+                answer.oauth(405, "invalid_request");
+            } else {
+                answer.problem(405, "method_not_allowed");
+            }
         }
     }
 }

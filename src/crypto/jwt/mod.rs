@@ -3,13 +3,18 @@
 //! Why an own signer: `jsonwebtoken` parses the private key for every signature, which costs as much as the
 //! signature. Verification is `jsonwebtoken`'s. An algorithm belongs to a key and is never taken from a token.
 
+mod foreign;
 mod public;
 mod signing;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, de::IgnoredAny};
 
-pub use self::{public::PublicKey, signing::SigningKey};
+pub use self::{
+    foreign::{ForeignKeys, NoUsableKey},
+    public::PublicKey,
+    signing::SigningKey,
+};
 
 /// A token is not what it claims to be. Says no more to anybody outside.
 #[derive(Debug, thiserror::Error)]

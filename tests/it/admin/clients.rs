@@ -206,3 +206,32 @@ async fn metadata_that_makes_no_sense_are_refused() {
     }
     admin.update_client("nobody", json!({ "client_name": "x" })).await.problem(404, "not_found");
 }
+
+/// A change names what changes; `null` takes away; what follows from something else follows anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_leaves_the_rest_as_it_is() {
+    let app = TestApp::spawn().await;
+    let admin = app.admin().await;
+    let made = json!({ "client_name": "w", "grant_types": ["authorization_code"], "redirect_uris": ["https://w.example/"],
+        "logo_uri": "https://w.example/logo", "first_party": true });
+    let made = admin.create_client(made).await.is(201);
+    let id = made.text_at("/client_id");
+    assert_eq!((&made.json["application_type"], &made.json["first_party"]), (&json!("web"), &json!(true)));
+    let change = json!({ "redirect_uris": ["http://127.0.0.1/"], "logo_uri": null });
+    let changed = admin.update_client(&id, change).await.is(200);
+    assert_eq!((&changed.json["application_type"], &changed.json["client_name"]), (&json!("native"), &json!("w")));
+    assert!(changed.json.get("logo_uri").is_none());
+    assert_eq!(changed.json["first_party"], true);
+    // To a method without a secret and back: the old secret is gone, the fresh one is shown once.
+    let secret = made.text_at("/client_secret");
+    let public = admin.update_client(&id, json!({ "token_endpoint_auth_method": "none" })).await.is(200);
+    assert!(public.json.get("client_secret").is_none());
+    let back = admin.update_client(&id, json!({ "token_endpoint_auth_method": "client_secret_post" })).await.is(200);
+    assert_ne!(back.text_at("/client_secret"), secret);
+    for bad in [json!({ "active": "yes" }), json!({ "first_party": 1 }), json!({ "created_at": "x" })] {
+        admin.update_client(&id, bad).await.problem(400, "invalid_body");
+    }
+    let duplicate = "{\"client_name\":\"a\",\"client_name\":\"b\"}";
+    let path = crate::actor::admin_path(&["clients", &id]);
+    admin.send_text(reqwest::Method::PATCH, &path, duplicate).await.problem(400, "invalid_body");
+}

@@ -1,0 +1,54 @@
+//! OAuth clients.
+
+mod faults;
+mod metadata;
+mod redirect_uri;
+mod words;
+
+use time::OffsetDateTime;
+
+pub use self::{
+    faults::MetadataFault,
+    metadata::{ClientMetadata, Members},
+    words::{ApplicationType, AuthMethod, GrantType, ResponseType, SubjectType},
+};
+use super::ClientId;
+
+/// A registered client.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Its identifier.
+    pub id: ClientId,
+    /// What it said of itself, checked.
+    pub metadata: ClientMetadata,
+    /// Of the same house as this server: nobody is asked for consent.
+    pub first_party: bool,
+    /// It registered itself: what it says of itself nobody has looked at.
+    pub self_registered: bool,
+    /// False: it gets no token, its tokens are dead, and every check about it is a deny.
+    pub active: bool,
+    /// When it was registered.
+    pub created_at: OffsetDateTime,
+}
+
+impl Client {
+    /// A client that nobody registered over HTTP: of a command, of the demo data, of a test.
+    pub fn new(id: ClientId, metadata: ClientMetadata, now: OffsetDateTime) -> Self {
+        Self { id, metadata, first_party: false, self_registered: false, active: true, created_at: now }
+    }
+
+    /// What people call it.
+    pub fn name(&self) -> &str {
+        self.metadata.client_name.as_deref().unwrap_or(self.id.as_str())
+    }
+
+    /// Whether it registered the grant.
+    pub fn may(&self, grant: GrantType) -> bool {
+        self.metadata.grant_types.contains(&grant)
+    }
+
+    /// Whether it proves who it is.
+    pub fn is_confidential(&self) -> bool {
+        self.metadata.token_endpoint_auth_method != AuthMethod::None
+    }
+}

@@ -1,0 +1,102 @@
+//! Registered clients, kept in memory.
+//!
+//! Why no invalidation of its own: every write to a client is a change of its principal, and the decision point then
+//! reads that principal anew. A client is good for as long as the principal is the very one that was known when the
+//! client was read.
+
+use std::sync::Arc;
+
+use crate::{
+    crypto::{CryptoError, ForeignKeys, Opaque},
+    model::{AuthMethod, Client, ClientId, ClientMetadata, MetadataFault, Principal},
+    pdp::{self, Pdp, Standing},
+    store,
+};
+
+/// See the module.
+pub struct Clients {
+    pool: store::Pool,
+    pdp: Arc<Pdp>,
+    kept: moka::sync::Cache<ClientId, Entry>,
+}
+
+/// A client with what it proves itself by.
+pub struct Registered {
+    /// The client.
+    pub client: Client,
+    secret: Option<store::clients::SecretHash>,
+    registration: Option<store::clients::SecretHash>,
+    /// Its public keys, when it registered them by value.
+    pub keys: Option<ForeignKeys>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    as_of: Arc<Standing>,
+    registered: Option<Arc<Registered>>,
+}
+
+impl Clients {
+    /// Keeps at most `most` clients.
+    pub fn new(pool: store::Pool, pdp: Arc<Pdp>, most: u64) -> Self {
+        Self { pool, pdp, kept: moka::sync::Cache::new(most) }
+    }
+
+    /// A client that may act at this moment.
+    ///
+    /// # Errors
+    /// The database failed, or this node cannot tell whether it is up to date.
+    pub async fn find(&self, id: &ClientId) -> Result<Option<Arc<Registered>>, pdp::Error> {
+        self.pdp.ensure(None).await?;
+        let as_of = self.pdp.standing(&Principal::Client(id.clone())).await?;
+        if let Some(entry) = self.kept.get(id)
+            && Arc::ptr_eq(&entry.as_of, &as_of)
+        {
+            return Ok(entry.registered);
+        }
+        let known = store::within(store::clients::find_known(&self.pool, id)).await?;
+        let registered = known.filter(|known| known.client.active).map(|known| Arc::new(Registered::from(known)));
+        self.kept.insert(id.clone(), Entry { as_of, registered: registered.clone() });
+        Ok(registered)
+    }
+}
+
+impl Registered {
+    /// Whether this is the client's secret.
+    pub fn has_secret(&self, presented: &str) -> bool {
+        Opaque::matches(presented, self.secret.as_ref())
+    }
+
+    /// Whether this is the token that manages the client's registration.
+    pub fn has_registration_token(&self, presented: &str) -> bool {
+        Opaque::matches(presented, self.registration.as_ref())
+    }
+}
+
+impl From<store::clients::Known> for Registered {
+    fn from(known: store::clients::Known) -> Self {
+        let keys = known.client.metadata.jwks.as_ref().and_then(|jwks| ForeignKeys::read(jwks).ok());
+        Self { client: known.client, secret: known.secret, registration: known.registration, keys }
+    }
+}
+
+/// Metadata that are complete and make sense, for every way of registering a client.
+///
+/// # Errors
+/// Everything that is wrong.
+pub fn checked(metadata: ClientMetadata) -> Result<ClientMetadata, Vec<MetadataFault>> {
+    let metadata = metadata.completed();
+    let mut faults = metadata.faults();
+    if faults.is_empty()
+        && let Some(Err(error)) = metadata.jwks.as_ref().map(ForeignKeys::read)
+    {
+        let message = error.to_string();
+        faults.push(MetadataFault { field: "jwks".to_owned(), code: "invalid_client_metadata", message });
+    }
+    if faults.is_empty() { Ok(metadata) } else { Err(faults) }
+}
+
+/// A fresh secret, for a method that needs one.
+pub fn fresh_secret(method: AuthMethod) -> Result<Option<Opaque>, CryptoError> {
+    method.has_secret().then(|| Opaque::new(Opaque::CLIENT_SECRET)).transpose()
+}
