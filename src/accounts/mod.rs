@@ -84,7 +84,7 @@ pub struct Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The name, the password or the code is wrong. Does not say which.
-    #[error("that is not right")]
+    #[error("that is not right, or there were too many attempts: wait a moment and try again")]
     Wrong,
     /// Too many attempts.
     #[error("too many attempts: wait a moment")]

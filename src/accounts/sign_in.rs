@@ -27,12 +27,20 @@ impl Accounts {
     /// Logs somebody in by username or address and password.
     ///
     /// # Errors
-    /// [`Error::Wrong`], alike for every cause; [`Error::Throttled`]; [`Error::Busy`]; [`Error::Refused`] and
+    /// [`Error::Wrong`], alike for every cause, also for too many attempts at one account; [`Error::Throttled`] for too
+    /// many failures from one address; [`Error::Busy`]; [`Error::Refused`] and
     /// [`Error::MfaNeeded`] when the policies say so.
     pub async fn sign_in(&self, login: &str, password: Secret<String>, origin: &Origin) -> Result<SignIn, Error> {
         self.ensure_calm(origin).await?;
         let found = store::within(self.resolve(login)).await?;
-        let user = self.prove_password(login, found.as_ref(), password, origin).await?;
+        let proven = self.prove_password(login, found.as_ref(), password, origin).await;
+        if matches!(proven, Err(Error::Throttled { .. })) {
+            // Whoever is told to wait learns that others tried this account. It looks and takes as long as a wrong
+            // password, and the text for both says to wait (N-101, V-058).
+            self.work_in_vain().await?;
+            return Err(Error::Wrong);
+        }
+        let user = proven?;
         let two_factors = found.is_some_and(|credentials| credentials.mfa);
         if !two_factors {
             self.ensure_one_factor_will_do(user, origin).await?;
@@ -128,6 +136,14 @@ impl Accounts {
                 Err(Error::Wrong)
             }
         }
+    }
+
+    /// Takes as long as looking at a password.
+    async fn work_in_vain(&self) -> Result<(), Error> {
+        if let Ok(decoy) = Password::parse(&Secret::new(String::new())) {
+            self.passwords.verify(&decoy, None).await?;
+        }
+        Ok(())
     }
 
     async fn upgrade(&self, found: Option<&Credentials>, password: &Password) -> Result<(), Error> {

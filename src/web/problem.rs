@@ -297,7 +297,7 @@ impl From<accounts::Error> for ApiError {
         let text = error.to_string();
         let refused = |code, message| Self::Refused { code, message };
         match error {
-            E::Wrong => refused("wrong_credentials", "the password or the code is wrong".to_owned()),
+            E::Wrong => refused("wrong_credentials", text),
             E::Throttled { wait } => Self::TooMany { retry_after: wait },
             E::Busy => Self::Unavailable {
                 code: "busy",
