@@ -81,7 +81,7 @@ impl OAuthError {
             Self::UnsupportedGrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
             Self::InvalidScope(_) => (StatusCode::BAD_REQUEST, "invalid_scope"),
             Self::InvalidGrant(_) => (StatusCode::BAD_REQUEST, "invalid_grant"),
-            Self::MfaRequired { .. } => (StatusCode::FORBIDDEN, "mfa_required"),
+            Self::MfaRequired { .. } => (StatusCode::BAD_REQUEST, "mfa_required"),
             Self::InvalidToken { .. } => (StatusCode::UNAUTHORIZED, "invalid_token"),
             Self::AccessDenied(_) => (StatusCode::FORBIDDEN, "access_denied"),
             Self::InvalidRedirectUri(_) => (StatusCode::BAD_REQUEST, "invalid_redirect_uri"),
