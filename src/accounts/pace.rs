@@ -85,7 +85,8 @@ impl Accounts {
             Subject::Address(_) => paces.address,
             Subject::Mail(_) => paces.mail,
         };
-        match store::throttle::take(&self.pool, &subject.to_string(), pace, self.clock.now()).await? {
+        let (subject, now) = (subject.to_string(), self.clock.now());
+        match store::within(store::throttle::take(&self.pool, &subject, pace, now)).await? {
             Turn::Now => Ok(()),
             Turn::At(until) => Err(self.throttled(until)),
         }
@@ -99,8 +100,8 @@ impl Accounts {
     /// Succeeds unless too much failed from this address lately.
     pub(super) async fn ensure_calm(&self, origin: &Origin) -> Result<(), Error> {
         let subject = Subject::Address(origin).to_string();
-        let until: Option<OffsetDateTime> =
-            store::throttle::blocked_until(&self.pool, &subject, self.clock.now()).await?;
+        let blocked = store::throttle::blocked_until(&self.pool, &subject, self.clock.now());
+        let until: Option<OffsetDateTime> = store::within(blocked).await?;
         until.map_or(Ok(()), |until| Err(self.throttled(until)))
     }
 

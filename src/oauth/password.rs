@@ -57,7 +57,9 @@ fn scope(client: &Client, form: &Form) -> Result<ScopeSet, OAuthError> {
 /// The same answer to a wrong password, to an unknown name and to a person who may not log in (N-101).
 fn refused(error: Error) -> OAuthError {
     match error {
-        Error::Wrong => OAuthError::InvalidGrant("the credentials are wrong, or there were too many attempts: wait a moment"),
+        Error::Wrong => {
+            OAuthError::InvalidGrant("the credentials are wrong, or there were too many attempts: wait a moment")
+        }
         Error::Spent => OAuthError::InvalidGrant("this login does not wait any more: begin again"),
         Error::Refused => OAuthError::InvalidGrant("the policies do not allow this person to log in here"),
         Error::MfaNeeded => OAuthError::InvalidGrant("a second factor is needed here, and this person has none"),
