@@ -19,7 +19,7 @@ pub async fn run(
     let work = async {
         loop {
             if let Err(error) =
-                store::audit::maintain(&pool, clock.ahead(), retention.try_into().unwrap_or_default()).await
+                store::audit::maintain(&pool, clock.ahead(), retention.try_into().unwrap_or(time::Duration::MAX)).await
             {
                 tracing::warn!(error = %error, "cannot tend the record of events");
             }

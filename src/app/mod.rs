@@ -102,6 +102,9 @@ impl App {
     pub async fn build(config: Config, options: Options) -> Result<Self, StartError> {
         store::migrate(config.database_url.expose()).await?;
         let pool = store::pool(config.database_url.expose(), config.database_connections)?;
+        // Before the first event: a partition cannot be made for a day that already has some.
+        let keep = config.audit_retention.try_into().unwrap_or(time::Duration::MAX);
+        store::audit::maintain(&pool, options.clock.ahead(), keep).await?;
         let (_, active) = store::revision::get(&pool).await?;
         match options.files.or_else(|| active.is_none().then(built_in)) {
             Some(files) => report(&pdp::adopt(&pool, files).await?),
