@@ -151,8 +151,10 @@ pub async fn change_password(
 
 /// Why the caller may change what protects the account.
 pub fn proof(caller: &Caller, password: Option<Hidden>) -> Proof {
-    let auth_time = caller.token().session.as_ref().map_or(0, |session| session.auth_time);
+    let session = caller.token().session.as_ref();
+    let auth_time = session.map_or(0, |session| session.auth_time);
     Proof {
+        mfa: session.is_some_and(|session| session.mfa),
         auth_time: OffsetDateTime::from_unix_timestamp(auth_time).unwrap_or(OffsetDateTime::UNIX_EPOCH),
         password: password.map(Hidden::secret),
     }

@@ -57,7 +57,7 @@ impl Accounts {
 
     /// Begins to set an authenticator up, perhaps in the place of another one, which works until this is confirmed.
     pub async fn enrol(&self, user: UserId, proof: &Proof, origin: &Origin) -> Result<Enrolment, Error> {
-        self.ensure_proven(user, proof, origin).await?;
+        self.ensure_may_enrol(user, proof, origin).await?;
         let row = store::users::find(&self.pool, user).await?.ok_or(Error::Unknown)?;
         let secret = TotpSecret::new()?;
         let sealed = self.sealer.seal(TOTP, secret.bytes())?;
@@ -80,7 +80,7 @@ impl Accounts {
         session: Option<SessionId>,
         origin: &Origin,
     ) -> Result<(NewBackupCodes, Option<Opaque>), Error> {
-        self.ensure_proven(user, proof, origin).await?;
+        self.ensure_may_enrol(user, proof, origin).await?;
         let now = self.clock.now();
         let pending = store::second_factors::find_totp(&self.pool, user, false, now - PENDING).await?;
         let sealed = pending.ok_or(Error::Missing("authenticator being set up: begin again"))?.secret;
@@ -108,6 +108,15 @@ impl Accounts {
         store::audit::insert(&mut *tx, now, &event).await?;
         self.commit(tx).await?;
         Ok((codes, rotated))
+    }
+
+    /// Succeeds when the person has proven who they are, and with the factor that is to be replaced, if there is one
+    /// (N-164, V-034).
+    async fn ensure_may_enrol(&self, user: UserId, proof: &Proof, origin: &Origin) -> Result<(), Error> {
+        self.ensure_proven(user, proof, origin).await?;
+        let found = store::users::credentials(&self.pool, user).await?.ok_or(Error::Unknown)?;
+        let with_both = proof.mfa && self.is_recent(proof);
+        if !found.mfa || with_both { Ok(()) } else { Err(Error::NotRecentWithMfa) }
     }
 
     /// Replaces the backup codes. Asks for password and code, not for a session alone (N-164).

@@ -119,6 +119,9 @@ pub enum Error {
     /// The person has to prove once more who they are.
     #[error("prove once more who you are: send the current password")]
     NotRecent,
+    /// The person has to prove once more who they are, with the second factor too.
+    #[error("log in once more with your second factor first")]
+    NotRecentWithMfa,
     /// There is no such person.
     #[error("there is no such user")]
     Unknown,

@@ -14,6 +14,8 @@ use crate::{
 pub struct Proof {
     /// When they last proved who they are.
     pub auth_time: OffsetDateTime,
+    /// Whether they gave a second factor then.
+    pub mfa: bool,
     /// Their password, once more.
     pub password: Option<Secret<String>>,
 }
@@ -41,7 +43,11 @@ impl Accounts {
             let found = store::users::credentials(&self.pool, user).await?;
             return self.prove_password("", found.as_ref(), password.clone(), origin).await.map(drop);
         }
-        if proof.auth_time + self.settings.recent >= self.clock.now() { Ok(()) } else { Err(Error::NotRecent) }
+        if self.is_recent(proof) { Ok(()) } else { Err(Error::NotRecent) }
+    }
+
+    pub(super) fn is_recent(&self, proof: &Proof) -> bool {
+        proof.auth_time + self.settings.recent >= self.clock.now()
     }
 
     /// Changes a password. Every other session ends.

@@ -307,7 +307,7 @@ impl From<accounts::Error> for ApiError {
             E::Refused => refused("sign_in_refused", text),
             E::MfaNeeded => refused("mfa_needed", text),
             E::SignUpOff => refused("sign_up_off", text),
-            E::NotRecent => refused("reauthentication_required", text),
+            E::NotRecent | E::NotRecentWithMfa => refused("reauthentication_required", text),
             E::Weak(faults) => Self::Unprocessable(
                 faults.into_iter().map(|fault| FieldFault::new("password", fault.code(), fault.to_string())).collect(),
             ),
