@@ -12,7 +12,7 @@
 //! | 5 | [`accounts`]: use cases about people; [`tokens`]: access tokens |
 //! | 6 | [`app`]: the one handle |
 //! | 7 | [`web`]: HTTP plumbing |
-//! | 8 | [`account`], [`admin`], [`authz`], [`oauth`], [`ops`]: the faces; [`dev`]: the zero-configuration mode |
+//! | 8 | [`account`], [`admin`], [`authz`], [`oauth`], [`ops`], [`pages`]: the faces; [`dev`]: the zero-configuration mode |
 //! | 9 | [`routes`]: every route and layer |
 //! | 10 | [`cli`]: the commands |
 
@@ -29,6 +29,7 @@ pub mod mail;
 pub mod model;
 pub mod oauth;
 pub mod ops;
+pub mod pages;
 pub mod pdp;
 pub mod policy;
 pub mod post;

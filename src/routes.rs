@@ -21,7 +21,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::{
     account, admin,
     app::App,
-    authz, oauth, ops,
+    authz, oauth, ops, pages,
     web::{self, ApiError, TokenLimit},
 };
 
@@ -61,6 +61,7 @@ pub fn router(app: &App) -> Router {
     ));
     router
         .merge(docs)
+        .merge(pages::routes(app))
         .fallback(async || ApiError::NotFound("such path".to_owned()))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(CatchPanicLayer::custom(broke_off))

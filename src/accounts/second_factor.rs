@@ -38,6 +38,27 @@ impl Accounts {
     /// [`Error::Spent`] when the login waits no longer; [`Error::Wrong`], alike for every kind of code;
     /// [`Error::Throttled`]; [`Error::Refused`].
     pub async fn second_factor(&self, challenge: &str, code: &str, origin: &Origin) -> Result<NewSession, Error> {
+        self.second_step(challenge, code, None, origin).await
+    }
+
+    /// The same in a browser where somebody is logged in. The session stays if it is theirs, and is made stronger.
+    pub async fn second_factor_in(
+        &self,
+        current: SessionRecord,
+        challenge: &str,
+        code: &str,
+        origin: &Origin,
+    ) -> Result<NewSession, Error> {
+        self.second_step(challenge, code, Some(current), origin).await
+    }
+
+    async fn second_step(
+        &self,
+        challenge: &str,
+        code: &str,
+        current: Option<SessionRecord>,
+        origin: &Origin,
+    ) -> Result<NewSession, Error> {
         let hash = digest(challenge.as_bytes());
         let waiting = store::within(store::second_factors::find_challenge(&self.pool, &hash, self.clock.now())).await?;
         let user = waiting.filter(|waiting| waiting.client == origin.client).ok_or(Error::Spent)?.user;
@@ -56,7 +77,10 @@ impl Accounts {
         }
         store::throttle::forget(&mut *tx, &[Subject::Code(user).to_string()]).await?;
         self.note_code(&mut tx, user, kind, origin).await?;
-        let opened = self.open(&mut tx, user, &TWO_FACTORS, origin).await?;
+        let opened = match current.filter(|current| current.user == user) {
+            Some(current) => self.prove_again(&mut tx, current, origin).await?,
+            None => self.open(&mut tx, user, &TWO_FACTORS, origin).await?,
+        };
         self.commit(tx).await?;
         Ok(opened)
     }
@@ -78,10 +102,16 @@ impl Accounts {
         };
         store::throttle::forget(&mut *tx, &[Subject::Code(user).to_string()]).await?;
         self.note_code(&mut tx, user, kind, origin).await?;
-        let stronger = self.strengthen(&mut tx, session, &TWO_FACTORS).await?;
-        let event = Event::new("sign_in_again", origin).by(Principal::User(user)).with("amr", TWO_FACTORS.to_vec());
-        store::audit::insert(&mut *tx, self.clock.now(), &event).await?;
+        let stronger = self.prove_again(&mut tx, session, origin).await?;
         self.commit(tx).await?;
+        Ok(stronger)
+    }
+
+    async fn prove_again(&self, conn: &mut Conn, session: SessionRecord, origin: &Origin) -> Result<NewSession, Error> {
+        let user = Principal::User(session.user);
+        let stronger = self.strengthen(conn, session, &TWO_FACTORS).await?;
+        let event = Event::new("sign_in_again", origin).by(user).with("amr", TWO_FACTORS.to_vec());
+        store::audit::insert(conn, self.clock.now(), &event).await?;
         Ok(stronger)
     }
 

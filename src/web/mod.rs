@@ -1,6 +1,7 @@
 //! HTTP plumbing that every face uses.
 
 mod address;
+pub mod browser;
 mod caller;
 mod event;
 mod extract;

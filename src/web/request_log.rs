@@ -16,7 +16,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{ApiError, problem::causes};
+use super::{ApiError, browser, problem::causes};
 use crate::{app::App, telemetry};
 
 /// The id of a request, in its answer and in the log.
@@ -56,7 +56,7 @@ pub async fn track(State(app): State<App>, mut request: Request, next: Next) -> 
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     let deadline = if route.starts_with("/api/v1/admin") { LONG } else { app.config.request_timeout };
-    let oauth = request.uri().path().starts_with("/oauth/");
+    let (navigates, oauth) = (browser::navigates(request.headers()), request.uri().path().starts_with("/oauth/"));
     request.extensions_mut().insert(id.clone());
     let late = |_| {
         let message = "this took too long here";
@@ -64,26 +64,32 @@ pub async fn track(State(app): State<App>, mut request: Request, next: Next) -> 
     };
     let mut response = tokio::time::timeout(deadline, next.run(request)).await.unwrap_or_else(late);
     if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
-        let (mut parts, _) = response.into_parts();
-        parts.headers.remove(header::CONTENT_LENGTH);
-        parts.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        let mut body = if oauth {
+        let body = if navigates || browser::is_page(&response) {
+            browser::error_page(&app, &error, id.as_str())
+        } else if oauth {
             Json(serde_json::json!({ "error": error.oauth_code(), "error_description": error.to_string() }))
                 .into_response()
         } else {
-            let mut body = Json(error.problem(id.as_str(), app.verbose)).into_response();
-            body.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-            body
+            problem(&app, &error, &id)
         };
-        body.headers_mut().extend(std::mem::take(&mut parts.headers));
-        *body.status_mut() = parts.status;
+        let (mut parts, _) = response.into_parts();
+        parts.headers.remove(header::CONTENT_LENGTH);
+        parts.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response = body;
+        response.headers_mut().extend(parts.headers);
+        *response.status_mut() = parts.status;
         log_error(&error, &id, &method, route);
     }
     log(&id, &method, route, response.status(), started.elapsed());
     response.headers_mut().insert(REQUEST_ID.clone(), id.0);
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+fn problem(app: &App, error: &ApiError, id: &RequestId) -> Response {
+    let mut body = Json(error.problem(id.as_str(), app.verbose)).into_response();
+    body.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    body
 }
 
 fn log_error(error: &ApiError, id: &RequestId, method: &Method, route: &str) {
