@@ -8,6 +8,7 @@ use super::{Me, mfa};
 use crate::{
     accounts::{Error, NewBackupCodes},
     app::App,
+    crypto::BackupCode,
     pages::{fault::Faults, words::day},
     web::browser::{Field, Frame, Notice, PageForm, PageResult, html, renew},
 };
@@ -120,7 +121,7 @@ pub(super) fn codes_page(me: &Me, notice: Notice, new: &NewBackupCodes) -> Respo
         here: "/account/mfa",
         notice,
         person: &me.person.username,
-        codes: new.codes.iter().map(|code| code.expose().clone()).collect(),
+        codes: new.codes.iter().filter_map(|code| Some(BackupCode::parse(code.expose())?.shown())).collect(),
         until: day(new.expires_at),
     };
     html(StatusCode::OK, &page, None)
