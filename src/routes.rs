@@ -65,6 +65,7 @@ pub fn router(app: &App) -> Router {
         .fallback(async || ApiError::NotFound("such path".to_owned()))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(CatchPanicLayer::custom(broke_off))
+        .layer(middleware::from_fn(oauth::cors))
         .layer(DefaultBodyLimit::max(app.config.body_limit))
         .layer(middleware::from_fn_with_state(app.clone(), web::track))
         .with_state(app.clone())

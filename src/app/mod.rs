@@ -8,7 +8,7 @@ mod settings;
 use std::{
     ops::Deref,
     sync::{
-        Arc, Weak,
+        Arc, OnceLock, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -28,7 +28,7 @@ use crate::{
     policy::Files,
     post::Post,
     store,
-    tokens::{Clients, Keys, KeysError, Tokens},
+    tokens::{Clients, Document, Keys, KeysError, Tokens},
 };
 
 /// See the module.
@@ -55,6 +55,8 @@ pub struct Inner {
     pub accounts: Arc<Accounts>,
     /// Mail on its way.
     pub post: Arc<Post>,
+    /// What the OpenID provider says of itself, once it was asked.
+    pub metadata: OnceLock<Document>,
     redis: Option<redis::Client>,
     leaving: AtomicBool,
     stop: CancellationToken,
@@ -118,7 +120,7 @@ impl App {
         let clients = Clients::new(pool.clone(), Arc::clone(&pdp), config.client_cache);
         let issuer = config.issuer.as_str().to_owned();
         let clock = &options.clock;
-        let tokens = Tokens::new(issuer.clone(), config.access_token_lifetime, clock.clone(), keys, config.token_cache);
+        let tokens = Tokens::new(settings::tokens(&config), clock.clone(), keys);
         let tasks = TaskTracker::new();
         let host = config.issuer.host().to_owned();
         let mailer = settings::mailer(&config, options.mailbox)?;
@@ -137,6 +139,7 @@ impl App {
         let app = Self(Arc::new(Inner {
             verbose: options.verbose,
             clock: options.clock,
+            metadata: OnceLock::new(),
             redis,
             leaving: AtomicBool::new(false),
             stop: CancellationToken::new(),

@@ -7,7 +7,7 @@ use crate::{
     config::Config,
     crypto::{PasswordPolicy, PoolSettings},
     mail::{BadServer, Mailbox, Mailer, Relay},
-    pdp, store,
+    pdp, store, tokens,
 };
 
 /// The way out for mail. A mailbox serves where no server is configured.
@@ -41,7 +41,6 @@ pub(super) fn pdp(config: &Config) -> pdp::Settings {
 
 /// What holds for people.
 pub(super) fn accounts(config: &Config, issuer: String) -> accounts::Settings {
-    let length = |d: Duration| time::Duration::seconds(i64::try_from(d.as_secs()).unwrap_or(i64::MAX));
     accounts::Settings {
         issuer,
         password_policy: PasswordPolicy {
@@ -63,4 +62,18 @@ pub(super) fn accounts(config: &Config, issuer: String) -> accounts::Settings {
         access_token: length(config.access_token_lifetime),
         paces: Paces::new(config.free_attempts),
     }
+}
+
+/// How tokens are made.
+pub(super) fn tokens(config: &Config) -> tokens::Settings {
+    tokens::Settings {
+        issuer: config.issuer.as_str().to_owned(),
+        access: length(config.access_token_lifetime),
+        id: length(config.id_token_lifetime),
+        remember: config.token_cache,
+    }
+}
+
+fn length(d: Duration) -> time::Duration {
+    time::Duration::seconds(i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
 }

@@ -166,6 +166,16 @@ settings! {
 
     /// The time an access token is good for.
     access_token_lifetime: Duration = "DEODAR_ACCESS_TOKEN_LIFETIME" or "15m" => duration(MINUTE..=HOUR);
+    /// The time an ID token is good for.
+    id_token_lifetime: Duration = "DEODAR_ID_TOKEN_LIFETIME" or "1h" => duration(MINUTE..=DAY);
+    /// The time an authorization code is good for.
+    code_lifetime: Duration = "DEODAR_CODE_LIFETIME" or "60s" => duration(SECOND..=10 * MINUTE);
+    /// The time a refresh token that nobody uses is good for.
+    refresh_idle: Duration = "DEODAR_REFRESH_IDLE" or "14d" => duration(MINUTE..=365 * DAY);
+    /// The time after which a person has to authorize an application anew, however much it refreshes.
+    refresh_lifetime: Duration = "DEODAR_REFRESH_LIFETIME" or "90d" => duration(MINUTE..=3650 * DAY);
+    /// The time an authorization request waits for a person to log in and to agree.
+    request_lifetime: Duration = "DEODAR_REQUEST_LIFETIME" or "30m" => duration(MINUTE..=DAY);
     /// Who may register clients at `/oauth/register`: anybody (`open`), whoever has a token for it (`token`), or nobody
     /// (`off`).
     registration: Registration = "DEODAR_REGISTRATION" or "token" => choice(&Registration::WORDS);

@@ -9,8 +9,10 @@ mod seal;
 mod totp;
 
 pub use backup_code::BackupCode;
-pub use jwt::{ForeignKeys, Header, InvalidJwt, NoUsableKey, PublicKey, SigningKey, unverified_header};
-pub use opaque::{Opaque, digest, random};
+pub use jwt::{
+    ForeignKeys, Header, InvalidJwt, NoUsableKey, PublicKey, SigningKey, unverified_claims, unverified_header,
+};
+pub use opaque::{Opaque, digest, digest512, random};
 pub use password::{
     ForeignHash, Password, PasswordError, PasswordFault, PasswordPolicy, Passwords, PoolSettings, Verified,
     import_password_hash,

@@ -25,6 +25,12 @@ impl Opaque {
     /// The prefix of links to a new password.
     pub const RESET: &'static str = "dpr_";
 
+    /// The prefix of authorization codes.
+    pub const CODE: &'static str = "dac_";
+    /// The prefix of refresh tokens.
+    pub const REFRESH: &'static str = "drt_";
+    /// The prefix of authorization requests that wait.
+    pub const REQUEST: &'static str = "dpar_";
     /// The prefix of initial access tokens (RFC 7591 §1.2).
     pub const INITIAL_ACCESS: &'static str = "dia_";
     /// The prefix of registration access tokens (RFC 7592).
@@ -58,6 +64,13 @@ impl Opaque {
 pub fn digest(data: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
     out.copy_from_slice(sha::digest(&sha::SHA256, data).as_ref());
+    out
+}
+
+/// SHA-512.
+pub fn digest512(data: &[u8]) -> [u8; 64] {
+    let mut out = [0; 64];
+    out.copy_from_slice(sha::digest(&sha::SHA512, data).as_ref());
     out
 }
 

@@ -61,6 +61,10 @@ id! {
     /// A session: a browser or an application in which a person is logged in. `sid` of tokens.
     SessionId
 }
+id! {
+    /// What a person lets an application do: the first half of the `jti` of its tokens.
+    AuthorizationId
+}
 
 /// A program. `Client::"<client_id>"` in Cedar. Visible ASCII without `"` and `\`, at most 128 bytes, and never a
 /// UUID: as the `sub` of a token it could be taken for a person (RFC 9700 §4.15).

@@ -1,6 +1,7 @@
 //! The words of the domain, as types that cannot be wrong. No I/O, no async.
 
 mod algorithm;
+mod authorization;
 mod client;
 mod clock;
 mod entity;
@@ -8,6 +9,7 @@ mod event;
 mod grant;
 mod id;
 mod json;
+mod login;
 mod origin;
 mod person;
 mod principal;
@@ -19,6 +21,7 @@ mod secret;
 mod session;
 
 pub use algorithm::Algorithm;
+pub use authorization::{Authorization, CodeGrant};
 pub use client::{
     ApplicationType, AuthMethod, Client, ClientMetadata, GrantType, Members, MetadataFault, ResponseType, SubjectType,
 };
@@ -26,8 +29,9 @@ pub use clock::Clock;
 pub use entity::EntityRef;
 pub use event::{Event, Outcome};
 pub use grant::{Effect, Grant, NewGrant, ResourceScope};
-pub use id::{ClientId, GrantId, InvalidId, SessionId, UserId};
+pub use id::{AuthorizationId, ClientId, GrantId, InvalidId, SessionId, UserId};
 pub use json::{Fields, Json, fields as json_fields};
+pub use login::Login;
 pub use origin::Origin;
 pub use person::{Email, InvalidEmail, InvalidLine, InvalidUsername, Line, Username};
 pub use principal::{Assignment, Principal, PrincipalKind};

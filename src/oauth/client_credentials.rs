@@ -4,7 +4,7 @@ use super::{error::OAuthError, form::Form};
 use crate::{
     app::App,
     model::{Client, GrantType, ScopeSet},
-    tokens::Issued,
+    tokens::{AccessToken, Issued, Subject},
 };
 
 /// Issues a token for the client itself. Without `scope` it gets all it may ask for.
@@ -25,5 +25,6 @@ pub fn grant(app: &App, client: &Client, form: &Form) -> Result<Issued, OAuthErr
             asked
         }
     };
-    Ok(app.tokens.issue_to_client(client, scope)?)
+    let token = AccessToken { client, subject: Subject::Client, scope: &scope, resources: &[], jkt: None };
+    Ok(app.tokens.issue(&token)?)
 }

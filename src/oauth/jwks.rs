@@ -8,6 +8,5 @@ use crate::{app::App, tokens::MAX_AGE};
 /// The public keys that verify our tokens.
 #[utoipa::path(get, path = "/oauth/jwks", tag = "oauth", security(()), responses((status = 200, body = Object)))]
 pub async fn jwks(State(app): State<App>, headers: HeaderMap) -> Response {
-    let set = app.tokens.keys().set();
-    answer(&headers, &set.json, &set.etag, MAX_AGE)
+    answer(&headers, &app.tokens.keys().set(), MAX_AGE)
 }

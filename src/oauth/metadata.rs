@@ -1,25 +1,77 @@
-//! Authorization server metadata (RFC 8414): lists only what works.
+//! What this OpenID provider says of itself (OpenID Connect Discovery §3, RFC 8414 §2): only what works.
+//!
+//! One document under three names, written once: it depends on nothing but the configuration.
 
-use axum::{Json, extract::State, http::header, response::IntoResponse};
-use serde_json::json;
+use axum::{extract::State, http::HeaderMap, response::Response};
+use serde_json::{Value, json};
+use time::Duration;
 
-use crate::app::App;
+use super::document::answer;
+use crate::{
+    app::App,
+    config::Registration,
+    model::{Algorithm, AuthMethod, GrantType, ScopeSet},
+    tokens::Document,
+};
 
-/// What this authorization server can do.
+const MAX_AGE: Duration = Duration::minutes(5);
+
+/// What this OpenID provider can do.
+#[utoipa::path(get, path = "/.well-known/openid-configuration", tag = "oauth", security(()),
+    responses((status = 200, body = Object)))]
+pub async fn openid(State(app): State<App>, headers: HeaderMap) -> Response {
+    document(&app, &headers)
+}
+
+/// The same, under a name that some clients have for it.
+#[utoipa::path(get, path = "/.well-known/openid_configuration", tag = "oauth", security(()),
+    responses((status = 200, body = Object)))]
+pub async fn openid_underscore(State(app): State<App>, headers: HeaderMap) -> Response {
+    document(&app, &headers)
+}
+
+/// The same, under the name of RFC 8414.
 #[utoipa::path(get, path = "/.well-known/oauth-authorization-server", tag = "oauth", security(()),
     responses((status = 200, body = Object)))]
-pub async fn metadata(State(app): State<App>) -> impl IntoResponse {
+pub async fn oauth(State(app): State<App>, headers: HeaderMap) -> Response {
+    document(&app, &headers)
+}
+
+fn document(app: &App, headers: &HeaderMap) -> Response {
+    answer(headers, app.metadata.get_or_init(|| Document::new(&describe(app))), MAX_AGE)
+}
+
+fn describe(app: &App) -> Value {
     let issuer = app.config.issuer.as_str();
-    let document = json!({
+    let endpoint = |name: &str| format!("{issuer}/oauth/{name}");
+    let methods =
+        [AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost, AuthMethod::PrivateKeyJwt, AuthMethod::None];
+    let methods = methods.map(AuthMethod::as_str);
+    // What a client signs with is up to its keys.
+    let assertions = ["RS256", "PS256", "ES256", "ES384", "EdDSA"];
+    let mut document = json!({
         "issuer": issuer,
-        "token_endpoint": format!("{issuer}/oauth/token"),
-        "userinfo_endpoint": format!("{issuer}/oauth/userinfo"),
-        "jwks_uri": format!("{issuer}/oauth/jwks"),
+        "token_endpoint": endpoint("token"),
+        "userinfo_endpoint": endpoint("userinfo"),
+        "introspection_endpoint": endpoint("introspect"),
+        "revocation_endpoint": endpoint("revoke"),
+        "jwks_uri": endpoint("jwks"),
         "response_types_supported": [],
-        "grant_types_supported": ["client_credentials", "password", "urn:deodar:grant-type:mfa-otp"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-        "scopes_supported": ["openid", "profile", "email", "admin", "authz:check"],
+        "grant_types_supported":
+            [GrantType::ClientCredentials.as_str(), GrantType::Password.as_str(), GrantType::MFA_OTP],
+        "scopes_supported": ScopeSet::STANDARD.iter().chain(&ScopeSet::RESERVED).collect::<Vec<_>>(),
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": Algorithm::ALL.map(Algorithm::as_str),
+        "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": assertions,
+        "introspection_endpoint_auth_methods_supported": methods[..3],
+        "introspection_endpoint_auth_signing_alg_values_supported": assertions,
+        "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": assertions,
         "service_documentation": format!("{issuer}/docs"),
     });
-    ([(header::CACHE_CONTROL, "public, max-age=300")], Json(document))
+    if app.config.registration != Registration::Off {
+        document["registration_endpoint"] = endpoint("register").into();
+    }
+    document
 }

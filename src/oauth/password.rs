@@ -3,14 +3,13 @@
 //! Off unless a client registers it, and for confidential clients only. It counts on the same counters as the login
 //! page (D1).
 
-use uuid::Uuid;
-
 use super::{error::OAuthError, form::Form};
 use crate::{
     accounts::{Error, NewSession, SignIn},
     app::App,
-    model::{Client, GrantType, InvalidScope, Origin, ScopeSet, Secret},
-    tokens::Issued,
+    model::{Authorization, AuthorizationId, Client, GrantType, InvalidScope, Login, Origin, ScopeSet, Secret},
+    store,
+    tokens::{AccessToken, Issued, Subject},
 };
 
 /// Exchanges a name and a password for a token.
@@ -20,7 +19,7 @@ pub async fn grant(app: &App, client: &Client, form: &Form, origin: &Origin) -> 
     let (username, password) = form.get("username").zip(form.get("password")).ok_or_else(missing)?;
     let signed_in = app.accounts.sign_in(username, Secret::new(password.to_owned()), origin).await.map_err(refused)?;
     match signed_in {
-        SignIn::Done(session) => issue(app, client, &session, scope),
+        SignIn::Done(session) => issue(app, client, &session, scope).await,
         SignIn::SecondFactor(token) => Err(OAuthError::MfaRequired { mfa_token: token.expose().to_owned() }),
     }
 }
@@ -31,11 +30,25 @@ pub async fn second_step(app: &App, client: &Client, form: &Form, origin: &Origi
     let missing = || OAuthError::InvalidRequest("`mfa_token` and `otp` are needed".to_owned());
     let (token, code) = form.get("mfa_token").zip(form.get("otp")).ok_or_else(missing)?;
     let session = app.accounts.second_factor(token, code, origin).await.map_err(refused)?;
-    issue(app, client, &session, scope)
+    issue(app, client, &session, scope).await
 }
 
-fn issue(app: &App, client: &Client, session: &NewSession, scope: ScopeSet) -> Result<Issued, OAuthError> {
-    Ok(app.tokens.issue_to_user(client, &session.session, Uuid::new_v4(), scope)?)
+async fn issue(app: &App, client: &Client, session: &NewSession, scope: ScopeSet) -> Result<Issued, OAuthError> {
+    let now = app.clock.now();
+    let authorization = Authorization {
+        id: AuthorizationId::new(),
+        client: client.id.clone(),
+        login: Login::from(&session.session),
+        scope,
+        resources: Vec::new(),
+        jkt: None,
+        created_at: now,
+        expires_at: app.tokens.access_expiry(now),
+    };
+    store::within(store::authorizations::insert(&app.pool, &authorization, None)).await?;
+    let subject = Subject::Person(authorization.id, &authorization.login);
+    let token = AccessToken { client, subject, scope: &authorization.scope, resources: &[], jkt: None };
+    Ok(app.tokens.issue(&token)?)
 }
 
 /// What is asked for, else everything that the client may have on behalf of a person. Asking about anybody is the

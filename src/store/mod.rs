@@ -10,13 +10,18 @@ use sqlx::{
 
 pub mod assignments;
 pub mod audit;
+pub mod authorization_requests;
+pub mod authorizations;
 pub mod bundles;
 pub mod clients;
+pub mod codes;
+pub mod consents;
 pub mod grants;
 pub mod keys;
 pub mod mail_tokens;
 pub mod outbox;
 pub mod principals;
+pub mod refresh_tokens;
 pub mod registration_tokens;
 pub mod revision;
 pub mod revocations;
@@ -24,6 +29,7 @@ pub mod roles;
 pub mod second_factors;
 pub mod sessions;
 pub mod throttle;
+pub mod used_ids;
 pub mod users;
 
 pub use sqlx::{

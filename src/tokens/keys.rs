@@ -7,10 +7,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
 use time::{Duration, OffsetDateTime};
 
+use super::Document;
 use crate::{
     crypto::{self, CryptoError, InvalidJwt, PublicKey, SealBroken, Sealer, SigningKey},
     model::{Algorithm, Clock},
@@ -41,15 +41,7 @@ struct Ring {
     /// Oldest first.
     signers: Vec<(Algorithm, OffsetDateTime, SigningKey)>,
     public: HashMap<String, (Option<OffsetDateTime>, PublicKey)>,
-    set: Arc<KeySet>,
-}
-
-/// The JWK Set (RFC 7517 §5).
-pub struct KeySet {
-    /// As JSON.
-    pub json: String,
-    /// Changes with it (RFC 9110 §8.8.3), with its quotes.
-    pub etag: String,
+    set: Arc<Document>,
 }
 
 /// Why keys are replaced.
@@ -183,7 +175,7 @@ impl Keys {
     }
 
     /// The public keys.
-    pub fn set(&self) -> Arc<KeySet> {
+    pub fn set(&self) -> Arc<Document> {
         Arc::clone(&self.ring.load().set)
     }
 }
@@ -202,8 +194,7 @@ impl Ring {
                 signers.push((row.algorithm, row.signs_from, signer));
             }
         }
-        let json = serde_json::json!({ "keys": jwks }).to_string();
-        let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&crypto::digest(json.as_bytes())[..12]));
-        Ok(Self { signers, public, set: Arc::new(KeySet { json, etag }) })
+        let set = Arc::new(Document::new(&serde_json::json!({ "keys": jwks })));
+        Ok(Self { signers, public, set })
     }
 }

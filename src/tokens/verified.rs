@@ -18,8 +18,16 @@ pub struct Verified {
     pub session: Option<Session>,
     /// For a person: the session that the token stands in.
     pub session_id: Option<SessionId>,
+    /// For which servers.
+    pub audience: Vec<String>,
+    /// Thumbprint of the key that it is bound to (RFC 9449).
+    pub jkt: Option<String>,
+    /// Its id.
+    pub jti: String,
     /// What ends the token before it expires, as the decision point knows it.
     pub revocable: Vec<String>,
+    /// Seconds since 1970.
+    pub issued_at: i64,
     /// Seconds since 1970.
     pub expires_at: i64,
 }

@@ -186,6 +186,7 @@ impl ApiError {
     /// The code in OAuth's form (RFC 6749 §4.1.2.1, §5.2).
     pub fn oauth_code(&self) -> &'static str {
         match self.parts().0 {
+            _ if matches!(self, Self::InsufficientScope(_)) => "insufficient_scope",
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => "temporarily_unavailable",
             status if status.is_server_error() => "server_error",
             StatusCode::UNAUTHORIZED => "invalid_token",

@@ -87,7 +87,7 @@ async fn nobody_registers_a_client_without_leave() {
     let admin = admin.with_fresh_token().await;
     register(&admin, &shop()).await.is(201);
     register(&app.client("plain", "admin", &[]).await, &shop()).await.oauth(403, "access_denied");
-    register(&app.client("plain", "orders", &["admin"]).await, &shop()).await.oauth(403, "access_denied");
+    register(&app.client("plain", "orders", &["admin"]).await, &shop()).await.oauth(403, "insufficient_scope");
 
     let off = TestApp::spawn_with(&[("DEODAR_REGISTRATION", "off")]).await;
     let admin = off.admin().await;
