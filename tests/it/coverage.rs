@@ -14,8 +14,12 @@ use crate::{
 pub enum Guard {
     /// Everybody.
     Public,
+    /// Everybody, by what they know; nobody is told more than that.
+    Stranger,
     /// A client, by its own credentials.
     Credentials,
+    /// A person, about themselves.
+    Oneself,
     /// Everybody with a token, about themselves; with `authz:check` about others.
     Check,
     /// Scope `admin`, and the policies.
@@ -65,7 +69,7 @@ impl Targets {
 
     fn path(&self, template: &str) -> String {
         let id = match template {
-            t if t.contains("/users/") => &self.user,
+            t if t.contains("/users/") || t.contains("/sessions/") => &self.user,
             t if t.contains("/grants/") => &self.grant,
             _ => &self.client,
         };
@@ -78,10 +82,12 @@ impl Targets {
 
 /// Every operation there is. The document may have no other one.
 pub fn operations() -> Vec<Operation> {
-    use Guard::{Admin, Check, Credentials, Public};
+    use Guard::{Admin, Check, Credentials, Oneself, Public, Stranger};
     let nobody = crate::actor::Who::user("01890000-0000-7000-8000-000000000002");
     let check = question(&nobody, "read", json!({ "type": "Document", "id": "42" }));
     let grant = json!({ "action": "read", "resource": { "type": "Document" } });
+    let both = json!({ "password": "x", "code": "000000" });
+    let bypass = json!({ "reason": "lost the phone", "ttl_seconds": 60 });
     let in_batch = json!({ "role": "no-such-role", "action": "read", "resource": { "type": "Document" } });
     let rows: Vec<(&str, &'static str, Guard, Option<Value>)> = vec![
         ("GET", "/health/live", Public, None),
@@ -99,6 +105,25 @@ pub fn operations() -> Vec<Operation> {
         ("GET", "/oauth/register/{client_id}", Credentials, None),
         ("PUT", "/oauth/register/{client_id}", Credentials, None),
         ("DELETE", "/oauth/register/{client_id}", Credentials, None),
+        ("POST", "/api/v1/users", Stranger, Some(json!({}))),
+        ("POST", "/api/v1/email-verification", Stranger, Some(json!({ "email": "nobody@nowhere.example" }))),
+        ("POST", "/api/v1/email-verification/confirm", Stranger, Some(json!({ "token": "dev_x" }))),
+        ("POST", "/api/v1/password-reset", Stranger, Some(json!({ "email": "nobody@nowhere.example" }))),
+        ("POST", "/api/v1/password-reset/confirm", Stranger, Some(json!({ "token": "dpr_x", "new_password": "x" }))),
+        ("GET", "/api/v1/me", Oneself, None),
+        ("PATCH", "/api/v1/me", Oneself, Some(json!({ "display_name": "Other" }))),
+        ("DELETE", "/api/v1/me", Oneself, None),
+        ("POST", "/api/v1/me/deactivate", Oneself, None),
+        ("POST", "/api/v1/me/password", Oneself, Some(json!({ "current_password": "x", "new_password": "y" }))),
+        ("GET", "/api/v1/me/mfa", Oneself, None),
+        ("POST", "/api/v1/me/mfa/totp", Oneself, None),
+        ("POST", "/api/v1/me/mfa/totp/confirm", Oneself, Some(json!({ "code": "000000" }))),
+        ("DELETE", "/api/v1/me/mfa/totp", Oneself, Some(both.clone())),
+        ("POST", "/api/v1/me/mfa/backup-codes", Oneself, Some(both)),
+        ("GET", "/api/v1/me/sessions", Oneself, None),
+        ("DELETE", "/api/v1/me/sessions", Oneself, None),
+        ("DELETE", "/api/v1/me/sessions/{id}", Oneself, None),
+        ("GET", "/api/v1/me/activity", Oneself, None),
         ("POST", "/authz/check", Check, Some(check.clone())),
         ("POST", "/authz/check/batch", Check, Some(json!({ "checks": [check] }))),
         ("GET", "/api/v1/admin/roles", Admin, None),
@@ -114,9 +139,21 @@ pub fn operations() -> Vec<Operation> {
         ("GET", "/api/v1/admin/grants/{id}", Admin, None),
         ("DELETE", "/api/v1/admin/grants/{id}", Admin, None),
         ("POST", "/api/v1/admin/grants:batch", Admin, Some(json!({ "create": [in_batch] }))),
+        ("GET", "/api/v1/admin/users", Admin, None),
+        ("POST", "/api/v1/admin/users", Admin, Some(json!({ "username": "fresh", "email": "fresh@example.com" }))),
+        ("GET", "/api/v1/admin/users/{id}", Admin, None),
+        ("PATCH", "/api/v1/admin/users/{id}", Admin, Some(json!({ "display_name": "Other" }))),
+        ("POST", "/api/v1/admin/users/{id}/unlock", Admin, None),
+        ("DELETE", "/api/v1/admin/users/{id}/sessions", Admin, None),
+        ("DELETE", "/api/v1/admin/users/{id}/mfa", Admin, None),
+        ("POST", "/api/v1/admin/users/{id}/mfa-bypass", Admin, Some(bypass)),
+        ("POST", "/api/v1/admin/users/{id}/deactivate", Admin, None),
+        ("POST", "/api/v1/admin/users/{id}/activate", Admin, None),
+        ("GET", "/api/v1/admin/audit", Admin, None),
         ("GET", "/api/v1/admin/users/{id}/roles", Admin, None),
         ("PUT", "/api/v1/admin/users/{id}/roles/{role}", Admin, None),
         ("DELETE", "/api/v1/admin/users/{id}/roles/{role}", Admin, None),
+        ("DELETE", "/api/v1/admin/users/{id}", Admin, None),
         ("GET", "/api/v1/admin/clients/{id}/roles", Admin, None),
         ("PUT", "/api/v1/admin/clients/{id}/roles/{role}", Admin, None),
         ("DELETE", "/api/v1/admin/clients/{id}/roles/{role}", Admin, None),
@@ -204,11 +241,20 @@ async fn nothing_is_done_for_whoever_lacks_authority_and_nothing_is_given_away()
                     assert_eq!((anonymous.status, rejected.status), (200, 200), "{call}");
                     continue;
                 }
+                Guard::Stranger => {
+                    assert!(matches!(anonymous.status, 202 | 400 | 422), "{call}: {}", anonymous.text);
+                    assert_eq!(
+                        (anonymous.status, anonymous.json["code"].clone()),
+                        (rejected.status, rejected.json["code"].clone()),
+                        "{call}"
+                    );
+                    continue;
+                }
                 Guard::Credentials => {
                     assert!((400..=401).contains(&anonymous.status), "{call}: {}", anonymous.text);
                     continue;
                 }
-                Guard::Check | Guard::Admin => {
+                Guard::Check | Guard::Admin | Guard::Oneself => {
                     assert_eq!(anonymous.header("www-authenticate"), "Bearer", "{call}");
                     anonymous.problem(401, "unauthorized");
                     assert_eq!(rejected.header("www-authenticate"), "Bearer error=\"invalid_token\"", "{call}");
@@ -218,6 +264,11 @@ async fn nothing_is_done_for_whoever_lacks_authority_and_nothing_is_given_away()
                     let request = request.basic_auth(&basic.who().id, basic.secret.as_ref());
                     Answer::read(request.send().await.unwrap()).await.problem(401, "unauthorized");
                 }
+            }
+            if operation.guard == Guard::Oneself {
+                // A program has no account of its own, whatever it may do.
+                operation.call(&admin, targets).await.problem(403, "forbidden");
+                continue;
             }
             let unscoped = operation.call(&without_scope, targets).await;
             if operation.path.ends_with("/batch") {

@@ -273,6 +273,7 @@ async fn a_token_with_another_header_is_refused() {
     let (header, claims) = (part(&token, 0), token.split('.').nth(1).unwrap());
     let signature = token.split('.').nth(2).unwrap();
     let jwks = admin.get("/oauth/jwks").await.json;
+    let key = jwks["keys"].as_array().unwrap().iter().find(|key| key["kid"] == header["kid"]).unwrap();
     let with = |name: &str, value: Value| {
         let mut header = header.clone();
         header[name] = value;
@@ -288,7 +289,7 @@ async fn a_token_with_another_header_is_refused() {
         ("no typ", without("typ")),
         ("no kid", without("kid")),
         ("no alg", without("alg")),
-        ("embedded key", with("jwk", jwks["keys"][0].clone())),
+        ("embedded key", with("jwk", key.clone())),
         ("jku", with("jku", json!("http://127.0.0.1:1/jwks"))),
         ("x5u", with("x5u", json!("http://127.0.0.1:1/x"))),
         ("x5c", with("x5c", json!(["MIIB"]))),
@@ -308,8 +309,8 @@ async fn a_token_with_another_header_is_refused() {
         refused(&app, what, &format!("{}.{claims}.", encode(&header))).await;
     }
     // Signed with the public key as a secret.
-    let raw = jwks["keys"][0].to_string();
-    for secret in [raw.as_bytes(), jwks["keys"][0]["x"].as_str().unwrap().as_bytes()] {
+    let raw = key.to_string();
+    for secret in [raw.as_bytes(), key["x"].as_str().unwrap().as_bytes()] {
         let message = format!("{}.{claims}", encode(&with("alg", json!("HS256"))));
         let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret);
         let tag = URL_SAFE_NO_PAD.encode(aws_lc_rs::hmac::sign(&key, message.as_bytes()));

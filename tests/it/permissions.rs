@@ -7,7 +7,7 @@ use std::{fmt::Write, path::Path};
 use serde_json::{Value, json};
 
 use crate::{
-    actor::{Actor, question, with},
+    actor::{Actor, Who, question, with},
     app::TestApp,
     coverage::{Guard, Targets, existing, operations},
 };
@@ -19,11 +19,13 @@ async fn the_permissions_are_those_of_the_reviewed_file() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let targets = existing(&app, &admin).await;
-    let roles = ["admin", "auditor", "delegate", "plain"];
-    let mut callers = Vec::new();
+    let roles = ["admin", "auditor", "helpdesk", "delegate", "plain"];
+    let (mut callers, mut people) = (Vec::new(), Vec::new());
     for role in roles {
         callers.push((role, app.client(role, "admin authz:check", &[role]).await));
+        people.push(app.user(&format!("{role}-person"), &[role]).await);
     }
+    let ordinary = app.user("ordinary", &[]).await;
     let viewer = admin.create_role("viewer", &[]).await.is(201);
     assert_eq!(viewer.json["name"], "viewer");
     admin.grant("viewer", "read", json!({ "type": "Document" })).await.is(201);
@@ -32,18 +34,20 @@ async fn the_permissions_are_those_of_the_reviewed_file() {
     admin.grant("delegate", "Deodar::assignRole", delegated).await.is(201);
 
     let mut text = String::from(
-        "What each role may do in the admin API. `yes`: allowed. `held`: allowed where nothing is handed out that the\n\
-         caller does not hold. `-`: not allowed. Written by the test beside it; review every change.\n\n\
+        "What a person of each role may do in the admin API and to their own account. `yes`: allowed. `held`: allowed\n\
+         where nothing is handed out that the caller does not hold. `-`: not allowed. Written by the test beside it;\n\
+         review every change.\n\n\
          # Actions, asked of the decision point\n\n",
     );
     head(&mut text, &roles);
     for (action, ty) in actions(&admin).await {
-        for (label, resource) in resources(&ty, &targets, &callers) {
+        for (label, resource) in resources(&ty, &targets, &callers, &people, &ordinary) {
             let row = format!("{action} on {label}");
             let mut cells = Vec::new();
-            for (_, caller) in &callers {
+            for person in &people {
+                let resource = resource.clone().unwrap_or_else(|| person.json());
                 let ask = |held: bool| {
-                    let question = question(caller.who(), &action, resource.clone());
+                    let question = question(person, &action, resource.clone());
                     admin.check(with(question, "context", json!({ "held": held })))
                 };
                 let (without, held) = (ask(false).await.is(200), ask(true).await.is(200));
@@ -104,15 +108,26 @@ async fn actions(admin: &Actor) -> Vec<(String, String)> {
     found
 }
 
-fn resources(ty: &str, targets: &Targets, callers: &[(&str, Actor)]) -> Vec<(String, Value)> {
-    let of = |id: &str| json!({ "type": ty, "id": id });
+/// Things of a type; `None` is oneself.
+fn resources(
+    ty: &str,
+    targets: &Targets,
+    callers: &[(&str, Actor)],
+    people: &[Who],
+    ordinary: &Who,
+) -> Vec<(String, Option<Value>)> {
+    let of = |id: &str| Some(json!({ "type": ty, "id": id }));
     match ty {
         "Role" => ["admin", "viewer", "target", "no-such-role"].map(|n| (format!("Role {n}"), of(n))).to_vec(),
         "Client" => vec![
             ("a plain Client".to_owned(), of(&targets.client)),
             ("an administrating Client".to_owned(), of(&callers[0].1.who().id)),
         ],
-        "User" => vec![("a plain User".to_owned(), of(&targets.user))],
+        "User" => vec![
+            ("oneself".to_owned(), None),
+            ("an ordinary User".to_owned(), of(&ordinary.id)),
+            ("an administrating User".to_owned(), of(&people[0].id)),
+        ],
         "Deodar::Server" => vec![("the Server".to_owned(), of("deodar"))],
         other => panic!("what is a resource of type `{other}`?"),
     }
