@@ -21,8 +21,9 @@ use deodar::{
     app::{App, Directories, Options},
     config::Config,
     crypto::{self, Opaque},
-    model::{AuthMethod, Client, ClientId, GrantType, Principal, RoleName},
-    routes, store,
+    model::{Client, ClientId, ClientMetadata, GrantType, Principal, RoleName},
+    routes,
+    store::{self, clients::Known},
 };
 use serde_json::{Value, json};
 
@@ -167,18 +168,15 @@ fn statements(url: &str) -> i64 {
 
 async fn register(app: &App) -> (ClientId, Opaque) {
     let secret = Opaque::new(Opaque::CLIENT_SECRET).unwrap();
-    let client = Client {
-        id: ClientId::new(),
-        name: "bench".to_owned(),
-        redirect_uris: Vec::new(),
+    let metadata = ClientMetadata {
         grant_types: vec![GrantType::ClientCredentials],
         scope: "admin authz:check".parse().unwrap(),
-        auth_method: AuthMethod::ClientSecretBasic,
-        active: true,
-        created_at: app.clock.now(),
+        ..ClientMetadata::default()
     };
+    let client = Client::new(ClientId::new(), metadata.completed(), app.clock.now());
+    let known = Known { client: client.clone(), secret: Some(secret.hash()), registration: None };
     let mut write = app.pdp.write().await.unwrap();
-    store::clients::insert(write.conn(), &client, Some(secret.hash())).await.unwrap();
+    store::clients::insert(write.conn(), &known).await.unwrap();
     let principal = Principal::Client(client.id.clone());
     // `r2` inherits two others: three grants on the type are candidates, and the administrators' policies are not.
     for role in [RoleName::admin(), "r2".parse().unwrap()] {

@@ -51,7 +51,7 @@ pub struct Asked {
 pub async fn show(State(app): State<App>, me: Me, Query(asked): Query<Asked>) -> PageResult {
     me.require(&app, "Deodar::viewSelf").await?;
     let filter = Filter { concerning: Some(me.person.id.to_string()), ..Filter::default() };
-    let cursor = Cursor::new(20, asked.before);
+    let cursor = Cursor::new(Some(20), asked.before);
     let rows = store::audit::list(&app.pool, &filter, EventView::after(&cursor)?, cursor.rows()?).await?;
     let view = |row: EventRow| Line {
         words: event(&row),

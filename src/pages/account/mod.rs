@@ -143,7 +143,7 @@ impl Me {
     /// Why this may be done: the password, where the form had it, else that the sign-in is recent.
     pub fn proof(&self, password: Option<String>) -> Proof {
         let password = password.filter(|text| !text.is_empty()).map(Secret::new);
-        Proof { auth_time: self.session.auth_time, password }
+        Proof { auth_time: self.session.auth_time, mfa: self.session.mfa(), password }
     }
 
     /// Goes on at a page of the account.
