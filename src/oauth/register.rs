@@ -182,7 +182,7 @@ fn adopt(mut members: Members) -> Result<ClientMetadata, OAuthError> {
     let decided = |name: &str| name == "require_pkce";
     members.0.retain(|name, value| {
         let known = ClientMetadata::MEMBERS.contains(&name.as_str()) && !decided(name) && !value.is_null();
-        known && !(name == "userinfo_signed_response_alg" && !is_one_of(value, &["RS256", "ES256", "EdDSA"]))
+        known && (name != "userinfo_signed_response_alg" || is_one_of(value, &["RS256", "ES256", "EdDSA"]))
     });
     let own = GrantType::ALL.into_iter().filter(|grant| *grant != GrantType::Password).map(GrantType::as_str);
     let own: Vec<&str> = own.collect();

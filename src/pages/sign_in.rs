@@ -142,7 +142,8 @@ pub async fn submit(State(app): State<App>, browser: Browser, PageForm(sent): Pa
                 again(&app, &browser, &session, &to, &Faults::of(error, "That is not your password.")?).await
             }
             (login, _) => {
-                let faults = Faults::of(error, "The name or the password is not right.")?;
+                let faults =
+                    Faults::of(error, "The name or the password is not right. After several attempts, wait a moment.")?;
                 Ok(whole(&app, &browser, &login.unwrap_or_default(), &to, &faults))
             }
         },

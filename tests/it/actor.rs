@@ -114,7 +114,8 @@ impl Actor {
         self.send(Method::GET, path, None).await
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Answer {
+    /// POST.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(Method::POST, path, Some(body)).await
     }
 

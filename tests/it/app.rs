@@ -50,7 +50,8 @@ pub struct TestApp {
 pub struct Node {
     /// Its inside.
     pub app: App,
-    base: String,
+    /// Where it listens.
+    pub base: String,
     end: Option<oneshot::Sender<()>>,
     serving: Option<JoinHandle<()>>,
 }
@@ -139,11 +140,16 @@ impl TestApp {
 
     /// A client with these scopes and roles, which are made where they are missing; with a token for all its scopes.
     pub async fn client(&self, name: &str, scopes: &str, roles: &[&str]) -> Actor {
+        self.client_with(name, scopes, roles, &[GrantType::ClientCredentials]).await
+    }
+
+    /// The same, with these grants; client credentials are one of them.
+    pub async fn client_with(&self, name: &str, scopes: &str, roles: &[&str], grants: &[GrantType]) -> Actor {
         let id: ClientId = format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed)).parse().unwrap();
         let secret = Opaque::new(Opaque::CLIENT_SECRET).unwrap();
         let metadata = ClientMetadata {
             client_name: Some(name.to_owned()),
-            grant_types: vec![GrantType::ClientCredentials],
+            grant_types: grants.to_vec(),
             scope: scopes.parse().unwrap(),
             ..ClientMetadata::default()
         };

@@ -7,8 +7,10 @@
 mod actor;
 mod answer;
 mod app;
+mod browser;
 mod database;
 mod mailbox;
+mod person;
 
 mod admin;
 mod checks;
@@ -18,4 +20,6 @@ mod escalation;
 mod mail;
 mod oauth;
 mod outage;
+mod pages;
+mod people;
 mod permissions;

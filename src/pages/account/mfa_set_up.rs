@@ -61,6 +61,9 @@ pub struct Confirm {
     password: Option<String>,
 }
 
+/// Where a factor is to be replaced, it is asked for first, and then this page again.
+const PROVE_AGAIN: &str = "/login?return_to=%2Faccount%2Fmfa&again=1";
+
 /// A fresh secret. Answers the form itself, so that no address ever leads to a secret.
 pub async fn begin(State(app): State<App>, me: Me, PageForm(sent): PageForm<Begin>) -> PageResult {
     me.require(&app, "Deodar::manageMfa").await?;
@@ -75,6 +78,8 @@ pub async fn begin(State(app): State<App>, me: Me, PageForm(sent): PageForm<Begi
             Ok(set_up_page(&me, Some(shown), &Faults::default()))
         }
         Err(Error::Wrong) => mfa::page(&app, &me, &Faults::field("password", "that is not your password"), true).await,
+        Err(Error::NotRecentWithMfa) => Ok(me.go(PROVE_AGAIN)),
+        Err(Error::NotRecent) if me.person.mfa => Ok(me.go(PROVE_AGAIN)),
         Err(error @ Error::NotRecent) => mfa::page(&app, &me, &Faults::of(error, "")?, true).await,
         Err(error) => mfa::page(&app, &me, &Faults::of(error, "")?, false).await,
     }
@@ -109,6 +114,7 @@ pub async fn confirm(State(app): State<App>, me: Me, PageForm(sent): PageForm<Co
                         your phone is right";
             Ok(set_up_page(&me, None, &Faults::field("code", text)))
         }
+        Err(Error::NotRecentWithMfa) => Ok(me.go(PROVE_AGAIN)),
         Err(Error::Missing(_)) => Ok(me.go("/account/mfa")),
         Err(error) => Ok(set_up_page(&me, None, &Faults::of(error, "")?)),
     }

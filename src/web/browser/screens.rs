@@ -50,10 +50,10 @@ impl<'a> Scope<'a> {
     pub fn of(scope: &'a str) -> Self {
         let known = |words| Self { words, detail: None };
         match scope {
-            "openid" => known("Know that it is you who signs in"),
+            ScopeSet::OPENID => known("Know that it is you who signs in"),
             "profile" => known("See your name, language and time zone"),
             "email" => known("See your e-mail address"),
-            "offline_access" => known("Keep this access while you are away"),
+            ScopeSet::OFFLINE => known("Keep this access while you are away"),
             ScopeSet::CHECK => known("Ask what anybody here is allowed to do"),
             ScopeSet::ADMIN => known("Administer this server, as far as you may"),
             other => Self { words: "Use its own permission", detail: Some(other) },
