@@ -31,10 +31,18 @@ fn sources() -> Vec<Source> {
         let room = path.split('/').nth(1).unwrap().trim_end_matches(".rs").to_owned();
         let text = fs::read_to_string(&file).unwrap();
         let code = code(&text);
-        let shipped = if path.ends_with("tests.rs") { String::new() } else { without_tests(&code) };
+        let tests = path.ends_with("tests.rs") || is_declared_for_tests(&file);
+        let shipped = if tests { String::new() } else { without_tests(&code) };
         Source { path, room, code, shipped, lines: text.lines().count() }
     };
     files.into_iter().map(read).collect()
+}
+
+/// Whether the folder's own module says `#[cfg(test)]` of a file.
+fn is_declared_for_tests(file: &Path) -> bool {
+    let name = file.file_stem().unwrap().to_str().unwrap();
+    let declared = fs::read_to_string(file.with_file_name("mod.rs")).unwrap_or_default();
+    declared.contains(&format!("#[cfg(test)]\nmod {name};"))
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {

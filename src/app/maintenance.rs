@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 use crate::{accounts::Accounts, model::Clock, store};
@@ -26,6 +27,9 @@ pub async fn run(
             if let Err(error) = store::revision::prune(&pool).await {
                 tracing::warn!(error = %error, "cannot prune the change log");
             }
+            if let Err(error) = forget_authorizations(&pool, clock.now()).await {
+                tracing::warn!(error = %error, "cannot forget what people authorized and is over");
+            }
             if let Err(error) = accounts.maintain().await {
                 tracing::warn!(error = %error, "cannot forget what expired");
             }
@@ -33,4 +37,12 @@ pub async fn run(
         }
     };
     stop.run_until_cancelled(work).await;
+}
+
+/// Codes stay for a while after they expired: one that is replayed still ends what followed from it.
+async fn forget_authorizations(pool: &store::Pool, now: OffsetDateTime) -> Result<(), store::Error> {
+    store::codes::prune(pool, now - time::Duration::DAY).await?;
+    store::authorizations::prune(pool, now).await?;
+    store::authorization_requests::prune(pool, now).await?;
+    store::used_ids::prune(pool, now).await.map(drop)
 }

@@ -182,6 +182,16 @@ impl App {
 }
 
 impl Inner {
+    /// When what follows from an authorization that is given at `now` ends.
+    pub fn authorization_ends(&self, now: time::OffsetDateTime) -> store::codes::Ends {
+        let after = |setting: Duration| now + time::Duration::try_from(setting).unwrap_or(time::Duration::DAY);
+        store::codes::Ends {
+            access: self.tokens.access_expiry(now),
+            idle: after(self.config.refresh_idle).min(after(self.config.refresh_lifetime)),
+            refresh: after(self.config.refresh_lifetime),
+        }
+    }
+
     /// Announces that this node will stop: it is not ready from now on.
     pub fn leave(&self) {
         self.leaving.store(true, Ordering::Release);

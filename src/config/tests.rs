@@ -82,7 +82,7 @@ fn an_unknown_variable_names_the_nearest_known_one() {
         ("DEODAR_DATABASE_URL", "`DATABASE_URL`"),
         ("DEODAR_SMTP_URL", "`SMTP_URL`"),
         ("DEODAR_MASTER_KEYS", "`DEODAR_MASTER_KEY`"),
-        ("DEODAR_TOKEN_LIFETIME", "`DEODAR_ACCESS_TOKEN_LIFETIME`"),
+        ("DEODAR_ACCES_TOKEN_LIFETIME", "`DEODAR_ACCESS_TOKEN_LIFETIME`"),
     ] {
         let mut values = minimal();
         values.insert(unknown.to_owned(), "hunter2".to_owned());

@@ -29,8 +29,10 @@ impl Opaque {
     pub const CODE: &'static str = "dac_";
     /// The prefix of refresh tokens.
     pub const REFRESH: &'static str = "drt_";
-    /// The prefix of authorization requests that wait.
-    pub const REQUEST: &'static str = "dpar_";
+    /// The prefix of authorization requests that a client pushed.
+    pub const PUSHED: &'static str = "dpar_";
+    /// The prefix of authorization requests that wait for a person.
+    pub const WAITING: &'static str = "dar_";
     /// The prefix of initial access tokens (RFC 7591 §1.2).
     pub const INITIAL_ACCESS: &'static str = "dia_";
     /// The prefix of registration access tokens (RFC 7592).

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{AuthorizationId, ClientId, Login, ScopeSet};
+use super::{AuthorizationId, ClientId, Login, RequestedClaims, ScopeSet};
 
 /// One person let one application act for them, once: by a code, a password, a device. Tokens follow from it until it
 /// ends.
@@ -18,6 +18,8 @@ pub struct Authorization {
     pub scope: ScopeSet,
     /// For which resource servers (RFC 8707); empty for this server itself.
     pub resources: Vec<String>,
+    /// Claims that were asked for by name (OpenID Connect Core §5.5).
+    pub claims: RequestedClaims,
     /// Thumbprint of the key that its tokens are bound to (RFC 9449).
     pub jkt: Option<String>,
     /// Since when.
@@ -37,6 +39,4 @@ pub struct CodeGrant {
     pub nonce: Option<String>,
     /// S256 (RFC 7636 §4.2); `None` only for a client that need not use PKCE.
     pub challenge: Option<String>,
-    /// The claims that were asked for by name, as they were asked for.
-    pub claims: serde_json::Value,
 }

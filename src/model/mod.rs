@@ -2,6 +2,7 @@
 
 mod algorithm;
 mod authorization;
+mod claims;
 mod client;
 mod clock;
 mod entity;
@@ -22,6 +23,7 @@ mod session;
 
 pub use algorithm::Algorithm;
 pub use authorization::{Authorization, CodeGrant};
+pub use claims::{Claim, RequestedClaims};
 pub use client::{
     ApplicationType, AuthMethod, Client, ClientMetadata, GrantType, Members, MetadataFault, ResponseType, SubjectType,
 };

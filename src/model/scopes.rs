@@ -49,6 +49,12 @@ impl ScopeSet {
         Self(self.0.intersection(&other.0).cloned().collect())
     }
 
+    /// The scopes of both.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        Self(self.0.union(&other.0).cloned().collect())
+    }
+
     /// The scopes without these.
     #[must_use]
     pub fn without(&self, scopes: &[&str]) -> Self {
@@ -58,6 +64,12 @@ impl ScopeSet {
     /// The scopes in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
+    }
+}
+
+impl FromIterator<String> for ScopeSet {
+    fn from_iter<I: IntoIterator<Item = String>>(scopes: I) -> Self {
+        Self(scopes.into_iter().collect())
     }
 }
 

@@ -1,14 +1,14 @@
 //! The client credentials grant (RFC 6749 §4.4): a program asks for itself.
 
-use super::{error::OAuthError, form::Form};
+use super::{error::OAuthError, form::Form, issue::TokenResponse, resources};
 use crate::{
     app::App,
     model::{Client, GrantType, ScopeSet},
-    tokens::{AccessToken, Issued, Subject},
+    tokens::{AccessToken, Permit, Subject, Wish, permit},
 };
 
 /// Issues a token for the client itself. Without `scope` it gets all it may ask for.
-pub fn grant(app: &App, client: &Client, form: &Form) -> Result<Issued, OAuthError> {
+pub async fn grant(app: &App, client: &Client, form: &Form) -> Result<TokenResponse, OAuthError> {
     if !client.may(GrantType::ClientCredentials) {
         return Err(OAuthError::UnauthorizedClient);
     }
@@ -25,6 +25,12 @@ pub fn grant(app: &App, client: &Client, form: &Form) -> Result<Issued, OAuthErr
             asked
         }
     };
-    let token = AccessToken { client, subject: Subject::Client, scope: &scope, resources: &[], jkt: None };
-    Ok(app.tokens.issue(&token)?)
+    let resources = resources::asked(form)?;
+    let grant_type = GrantType::ClientCredentials.as_str();
+    let wish = Wish { client, login: None, grant_type, scope: &scope, resources: &resources };
+    if permit(&app.pdp, &wish).await? != Permit::Granted {
+        return Err(OAuthError::InvalidScope("the policies do not allow this client such a token".to_owned()));
+    }
+    let token = AccessToken { client, subject: Subject::Client, scope: &scope, resources: &resources, jkt: None };
+    Ok(app.tokens.issue(&token)?.into())
 }

@@ -8,6 +8,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::authorize::Fault;
 use crate::{model::GrantType, web::ApiError};
 
 /// What a call of `/oauth/*` can fail with.
@@ -31,6 +32,12 @@ pub enum OAuthError {
     /// The client may not have this scope.
     #[error("{0}")]
     InvalidScope(String),
+    /// The token cannot be for these resource servers (RFC 8707 §2).
+    #[error("{0}")]
+    InvalidTarget(&'static str),
+    /// An authorization request that was pushed cannot be granted (RFC 9126 §2.3).
+    #[error("{}", .0.description)]
+    Authorization(Fault),
     /// The code, the token or the password is not good, or no longer.
     #[error("{0}")]
     InvalidGrant(&'static str),
@@ -80,6 +87,8 @@ impl OAuthError {
             Self::UnauthorizedClient => (StatusCode::BAD_REQUEST, "unauthorized_client"),
             Self::UnsupportedGrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
             Self::InvalidScope(_) => (StatusCode::BAD_REQUEST, "invalid_scope"),
+            Self::InvalidTarget(_) => (StatusCode::BAD_REQUEST, "invalid_target"),
+            Self::Authorization(fault) => (StatusCode::BAD_REQUEST, fault.error),
             Self::InvalidGrant(_) => (StatusCode::BAD_REQUEST, "invalid_grant"),
             Self::MfaRequired { .. } => (StatusCode::BAD_REQUEST, "mfa_required"),
             Self::InvalidToken { .. } => (StatusCode::UNAUTHORIZED, "invalid_token"),

@@ -6,15 +6,20 @@ use axum::{
     http::header,
 };
 
-use super::error::OAuthError;
+use super::{Parameters, error::OAuthError};
 
 /// The parameters of a form body.
-pub struct Form(Vec<(String, String)>);
+pub struct Form(Parameters);
 
 impl Form {
     /// The value of a parameter.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.0.get(name)
+    }
+
+    /// All of them.
+    pub fn parameters(&self) -> &Parameters {
+        &self.0
     }
 }
 
@@ -31,20 +36,10 @@ impl<S: Send + Sync> FromRequest<S> for Form {
             return Err(invalid("send `Content-Type: application/x-www-form-urlencoded`"));
         }
         let body = Bytes::from_request(request, state).await.map_err(|_| invalid("the body cannot be read"))?;
-        if std::str::from_utf8(&body).is_err() {
-            return Err(invalid("the body is not text"));
+        let parameters = Parameters::read(&body)?;
+        if parameters.repeated().is_some() {
+            return Err(invalid("a parameter is there twice"));
         }
-        let mut parameters: Vec<(String, String)> = Vec::new();
-        for (name, value) in url::form_urlencoded::parse(&body).into_owned() {
-            if parameters.len() >= 50 {
-                return Err(invalid("too many parameters"));
-            }
-            if parameters.iter().any(|(known, _)| *known == name) {
-                return Err(OAuthError::InvalidRequest("a parameter is there twice".to_owned()));
-            }
-            parameters.push((name, value));
-        }
-        parameters.retain(|(_, value)| !value.is_empty());
         Ok(Self(parameters))
     }
 }

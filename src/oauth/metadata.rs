@@ -6,11 +6,11 @@ use axum::{extract::State, http::HeaderMap, response::Response};
 use serde_json::{Value, json};
 use time::Duration;
 
-use super::document::answer;
+use super::{authorize::ResponseMode, document::answer};
 use crate::{
     app::App,
     config::Registration,
-    model::{Algorithm, AuthMethod, GrantType, ScopeSet},
+    model::{Algorithm, AuthMethod, Claim, GrantType, ScopeSet, SessionRecord},
     tokens::Document,
 };
 
@@ -49,16 +49,33 @@ fn describe(app: &App) -> Value {
     let methods = methods.map(AuthMethod::as_str);
     // What a client signs with is up to its keys.
     let assertions = ["RS256", "PS256", "ES256", "ES384", "EdDSA"];
+    let grants = GrantType::ALL.into_iter().filter(|grant| *grant != GrantType::DeviceCode).map(GrantType::as_str);
+    let grants: Vec<&str> = grants.chain([GrantType::MFA_OTP]).collect();
+    let own = ["sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", "nonce", "at_hash"];
+    let claims: Vec<&str> = own.into_iter().chain(Claim::ALL.map(|(_, name, _)| name)).collect();
     let mut document = json!({
         "issuer": issuer,
+        "authorization_endpoint": endpoint("authorize"),
+        "pushed_authorization_request_endpoint": endpoint("par"),
         "token_endpoint": endpoint("token"),
         "userinfo_endpoint": endpoint("userinfo"),
         "introspection_endpoint": endpoint("introspect"),
         "revocation_endpoint": endpoint("revoke"),
         "jwks_uri": endpoint("jwks"),
-        "response_types_supported": [],
-        "grant_types_supported":
-            [GrantType::ClientCredentials.as_str(), GrantType::Password.as_str(), GrantType::MFA_OTP],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ResponseMode::SUPPORTED.map(|(name, _)| name),
+        "grant_types_supported": grants,
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": true,
+        "require_pushed_authorization_requests": false,
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": false,
+        "claims_parameter_supported": true,
+        "claim_types_supported": ["normal"],
+        "claims_supported": claims,
+        "acr_values_supported": [SessionRecord::ACR_PASSWORD, SessionRecord::ACR_MFA],
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "userinfo_signing_alg_values_supported": Algorithm::ALL.map(Algorithm::as_str),
         "scopes_supported": ScopeSet::STANDARD.iter().chain(&ScopeSet::RESERVED).collect::<Vec<_>>(),
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": Algorithm::ALL.map(Algorithm::as_str),

@@ -1,5 +1,7 @@
 //! Face: the OpenID provider. One file for each endpoint and for each grant.
 
+mod authorization_code;
+mod authorize;
 mod bearer;
 mod client_assertion;
 mod client_auth;
@@ -9,26 +11,41 @@ mod document;
 mod error;
 mod form;
 mod introspect;
+mod issue;
 mod jwks;
 mod metadata;
+mod parameters;
 mod password;
+mod person_claims;
+mod refresh_token;
 mod register;
+mod resources;
 mod revoke;
 mod token;
 mod userinfo;
 
+use axum::{middleware, routing::get};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use self::cors::cors;
-use crate::app::App;
+use self::parameters::Parameters;
+use crate::{app::App, web::browser};
 
 /// What clients call, which is limited by address.
 pub fn limited_routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(token::token)).routes(routes!(register::register)).routes(routes!(
-        register::show,
-        register::replace,
-        register::remove
-    ))
+    OpenApiRouter::new()
+        .routes(routes!(token::token))
+        .routes(routes!(authorize::pushed::push))
+        .routes(routes!(register::register))
+        .routes(routes!(register::show, register::replace, register::remove))
+}
+
+/// What people's browsers come to.
+pub fn browser_routes(app: &App) -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(authorize::get, authorize::post))
+        .route("/consent", get(authorize::ask_consent).post(authorize::answer_consent))
+        .layer(middleware::from_fn_with_state(app.clone(), browser::browse))
 }
 
 /// Everything else.

@@ -3,52 +3,88 @@
 //! Off unless a client registers it, and for confidential clients only. It counts on the same counters as the login
 //! page (D1).
 
-use super::{error::OAuthError, form::Form};
+use super::{
+    error::OAuthError,
+    form::Form,
+    issue::{Issue, TokenResponse},
+    resources,
+};
 use crate::{
     accounts::{Error, NewSession, SignIn},
     app::App,
-    model::{Authorization, AuthorizationId, Client, GrantType, InvalidScope, Login, Origin, ScopeSet, Secret},
+    crypto::Opaque,
+    model::{
+        Authorization, AuthorizationId, Client, GrantType, InvalidScope, Login, Origin, RequestedClaims, ScopeSet,
+        Secret,
+    },
     store,
-    tokens::{AccessToken, Issued, Subject},
 };
 
 /// Exchanges a name and a password for a token.
-pub async fn grant(app: &App, client: &Client, form: &Form, origin: &Origin) -> Result<Issued, OAuthError> {
+pub async fn grant(app: &App, client: &Client, form: &Form, origin: &Origin) -> Result<TokenResponse, OAuthError> {
     let scope = scope(client, form)?;
     let missing = || OAuthError::InvalidRequest("`username` and `password` are needed".to_owned());
     let (username, password) = form.get("username").zip(form.get("password")).ok_or_else(missing)?;
     let signed_in = app.accounts.sign_in(username, Secret::new(password.to_owned()), origin).await.map_err(refused)?;
     match signed_in {
-        SignIn::Done(session) => issue(app, client, &session, scope).await,
+        SignIn::Done(session) => {
+            issue(app, client, form, &session, (scope, GrantType::Password.as_str()), origin).await
+        }
         SignIn::SecondFactor(token) => Err(OAuthError::MfaRequired { mfa_token: token.expose().to_owned() }),
     }
 }
 
 /// Exchanges `mfa_token` and a code for a token.
-pub async fn second_step(app: &App, client: &Client, form: &Form, origin: &Origin) -> Result<Issued, OAuthError> {
+pub async fn second_step(
+    app: &App,
+    client: &Client,
+    form: &Form,
+    origin: &Origin,
+) -> Result<TokenResponse, OAuthError> {
     let scope = scope(client, form)?;
     let missing = || OAuthError::InvalidRequest("`mfa_token` and `otp` are needed".to_owned());
     let (token, code) = form.get("mfa_token").zip(form.get("otp")).ok_or_else(missing)?;
     let session = app.accounts.second_factor(token, code, origin).await.map_err(refused)?;
-    issue(app, client, &session, scope).await
+    issue(app, client, form, &session, (scope, GrantType::MFA_OTP), origin).await
 }
 
-async fn issue(app: &App, client: &Client, session: &NewSession, scope: ScopeSet) -> Result<Issued, OAuthError> {
-    let now = app.clock.now();
+async fn issue(
+    app: &App,
+    client: &Client,
+    form: &Form,
+    session: &NewSession,
+    (scope, grant_type): (ScopeSet, &str),
+    origin: &Origin,
+) -> Result<TokenResponse, OAuthError> {
+    let (now, refresh) = (app.clock.now(), Opaque::new(Opaque::REFRESH)?);
+    let ends = app.authorization_ends(now);
+    let offline = scope.contains(ScopeSet::OFFLINE) && client.may(GrantType::RefreshToken);
+    let scope = if offline { scope } else { scope.without(&[ScopeSet::OFFLINE]) };
     let authorization = Authorization {
         id: AuthorizationId::new(),
         client: client.id.clone(),
         login: Login::from(&session.session),
         scope,
-        resources: Vec::new(),
+        resources: resources::asked(form)?,
+        claims: RequestedClaims::default(),
         jkt: None,
         created_at: now,
-        expires_at: app.tokens.access_expiry(now),
+        expires_at: if offline { ends.refresh } else { ends.access },
     };
-    store::within(store::authorizations::insert(&app.pool, &authorization, None)).await?;
-    let subject = Subject::Person(authorization.id, &authorization.login);
-    let token = AccessToken { client, subject, scope: &authorization.scope, resources: &[], jkt: None };
-    Ok(app.tokens.issue(&token)?)
+    let hash = refresh.hash();
+    let first = offline.then_some((&hash, ends.idle));
+    store::within(store::authorizations::insert(&app.pool, &authorization, first)).await?;
+    let issue = Issue {
+        client,
+        authorization: &authorization,
+        grant_type,
+        scope: &authorization.scope,
+        resources: &authorization.resources,
+        nonce: None,
+        refresh: offline.then_some(&refresh),
+        jkt: None,
+    };
+    issue.issue(app, origin).await
 }
 
 /// What is asked for, else everything that the client may have on behalf of a person. Asking about anybody is the

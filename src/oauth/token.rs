@@ -1,14 +1,15 @@
 //! The token endpoint (RFC 6749 §3.2).
 
 use axum::{Json, extract::State, http::HeaderMap, response::IntoResponse};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    client_auth, client_credentials,
+    authorization_code, client_auth, client_credentials,
     error::{OAuthError, OAuthErrorBody, no_store},
     form::Form,
-    password,
+    issue::TokenResponse,
+    password, refresh_token,
 };
 use crate::{
     app::App,
@@ -19,8 +20,18 @@ use crate::{
 #[derive(Deserialize, ToSchema)]
 #[expect(dead_code, reason = "describes the form in the OpenAPI document; `Form` reads it")]
 pub struct TokenRequest {
-    /// `client_credentials`, `password` or `urn:deodar:grant-type:mfa-otp`.
+    /// `authorization_code`, `refresh_token`, `client_credentials`, `password` or `urn:deodar:grant-type:mfa-otp`.
     grant_type: String,
+    /// For `authorization_code`.
+    code: Option<String>,
+    /// For `authorization_code`: where the code was sent.
+    redirect_uri: Option<String>,
+    /// For `authorization_code` (RFC 7636 §4.5).
+    code_verifier: Option<String>,
+    /// For `refresh_token`.
+    refresh_token: Option<String>,
+    /// The resource server that the token is for (RFC 8707); may be there several times.
+    resource: Option<String>,
     /// For `password`: a name or an address.
     username: Option<String>,
     /// For `password`.
@@ -35,17 +46,6 @@ pub struct TokenRequest {
     client_id: Option<String>,
     /// When not authenticating by HTTP Basic.
     client_secret: Option<String>,
-}
-
-/// RFC 6749 §5.1.
-#[derive(Serialize, ToSchema)]
-pub struct TokenResponse {
-    access_token: String,
-    /// `Bearer`.
-    token_type: &'static str,
-    /// Seconds.
-    expires_in: u64,
-    scope: String,
 }
 
 /// Get an access token.
@@ -63,13 +63,13 @@ pub async fn token(
     let registered = client_auth::authenticate(&app, &headers, &form).await?;
     let client = &registered.client;
     let origin = Origin { client: Some(client.id.clone()), ..origin };
-    let issued = match grant_type {
-        "client_credentials" => client_credentials::grant(&app, client, &form)?,
+    let tokens = match grant_type {
+        "authorization_code" => authorization_code::grant(&app, client, &form, &origin).await?,
+        "refresh_token" => refresh_token::grant(&app, client, &form, &origin).await?,
+        "client_credentials" => client_credentials::grant(&app, client, &form).await?,
         "password" => password::grant(&app, client, &form, &origin).await?,
         GrantType::MFA_OTP => password::second_step(&app, client, &form, &origin).await?,
         _ => return Err(OAuthError::UnsupportedGrantType),
     };
-    let scope = issued.scope.to_string();
-    let body = TokenResponse { access_token: issued.token, token_type: "Bearer", expires_in: issued.expires_in, scope };
-    Ok((no_store(), Json(body)))
+    Ok((no_store(), Json(tokens)))
 }

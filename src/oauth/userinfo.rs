@@ -1,71 +1,69 @@
 //! Claims about the person behind a token (OpenID Connect Core §5.3).
 
-use axum::{Json, extract::State, http::header, response::IntoResponse};
-use serde::Serialize;
+use axum::{
+    Json,
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
 use utoipa::ToSchema;
 
+use super::person_claims;
 use crate::{
     app::App,
-    model::Principal,
+    model::{Claim, Principal, ScopeSet},
     web::{ApiError, Caller, Problem},
 };
 
-/// Claims (OpenID Connect Core §5.1), as far as the token's scopes go.
-#[derive(Debug, Default, Serialize, ToSchema)]
+/// Claims (OpenID Connect Core §5.1), as far as the token goes.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the answer in the OpenAPI document; `person_claims` writes it")]
 pub struct UserInfo {
     /// Who.
     sub: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What to call them.
     name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     preferred_username: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     locale: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     zoneinfo: Option<String>,
     /// Seconds since 1970.
-    #[serde(skip_serializing_if = "Option::is_none")]
     updated_at: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Whether they proved it.
     email_verified: Option<bool>,
 }
 
 /// Claims about the person behind the token.
 #[utoipa::path(get, path = "/oauth/userinfo", tag = "oauth", responses((status = 200, body = UserInfo),
     (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub async fn get(State(app): State<App>, caller: Caller) -> Result<impl IntoResponse, ApiError> {
+pub async fn get(State(app): State<App>, caller: Caller) -> Result<Response, ApiError> {
     claims(&app, &caller).await
 }
 
 /// Claims about the person behind the token.
 #[utoipa::path(post, path = "/oauth/userinfo", tag = "oauth", responses((status = 200, body = UserInfo),
     (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub async fn post(State(app): State<App>, caller: Caller) -> Result<impl IntoResponse, ApiError> {
+pub async fn post(State(app): State<App>, caller: Caller) -> Result<Response, ApiError> {
     claims(&app, &caller).await
 }
 
-async fn claims(app: &App, caller: &Caller) -> Result<impl IntoResponse + use<>, ApiError> {
-    let scopes = &caller.token().scopes;
-    let Principal::User(user) = caller.principal() else {
-        return Err(ApiError::InsufficientScope("openid"));
+async fn claims(app: &App, caller: &Caller) -> Result<Response, ApiError> {
+    let token = caller.token();
+    let user = match caller.principal() {
+        Principal::User(user) if token.scopes.contains(ScopeSet::OPENID) => *user,
+        Principal::User(_) | Principal::Client(_) => return Err(ApiError::InsufficientScope(ScopeSet::OPENID)),
     };
-    if !scopes.contains("openid") {
-        return Err(ApiError::InsufficientScope("openid"));
-    }
-    let row = app.accounts.find(*user).await?;
-    let mut info = UserInfo { sub: user.to_string(), ..UserInfo::default() };
-    if scopes.contains("profile") {
-        info.name = row.display_name.clone();
-        info.preferred_username = Some(row.username);
-        info.locale = row.locale;
-        info.zoneinfo = row.zoneinfo;
-        info.updated_at = Some(row.updated_at.unix_timestamp());
-    }
-    if scopes.contains("email") && row.email.is_some() {
-        info.email = row.email;
-        info.email_verified = Some(row.email_verified);
-    }
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(info)))
+    let wanted = |claim: Claim| token.scopes.contains(claim.scope()) || token.userinfo_claims.contains(&claim);
+    let mut claims = person_claims::of(&app.accounts.find(user).await?, wanted);
+    claims.insert("sub".to_owned(), user.to_string().into());
+    let client = app.clients.find(&token.client).await?;
+    let signed = client.and_then(|found| found.client.metadata.userinfo_signed_response_alg);
+    let no_store = [(header::CACHE_CONTROL, "no-store")];
+    Ok(match signed {
+        None => (no_store, Json(claims)).into_response(),
+        Some(algorithm) => {
+            let jwt = app.tokens.sign_userinfo(algorithm, &token.client, claims)?;
+            (no_store, [(header::CONTENT_TYPE, "application/jwt")], jwt).into_response()
+        }
+    })
 }

@@ -156,7 +156,6 @@ async fn asking(folder: &Folder) {
         home: Some("https://photos.meadow.example"),
         verified,
         scopes: scopes(),
-        can_remember: true,
         person: "ana",
         goes_to: "photos.meadow.example",
     };

@@ -1,11 +1,11 @@
 //! What people let applications do.
 
-use sqlx::PgExecutor;
+use sqlx::{PgExecutor, types::Json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Error, unreadable};
-use crate::model::{Authorization, AuthorizationId, ClientId, Login, SessionId, UserId};
+use crate::model::{Authorization, AuthorizationId, ClientId, Login, RequestedClaims, SessionId, UserId};
 
 /// Which authorizations of a person.
 #[derive(Clone, Debug)]
@@ -28,6 +28,7 @@ pub(super) struct Row {
     pub resources: Vec<String>,
     pub auth_time: OffsetDateTime,
     pub amr: Vec<String>,
+    pub claims: Json<RequestedClaims>,
     pub dpop_jkt: Option<String>,
     pub created_at: OffsetDateTime,
     pub expires_at: OffsetDateTime,
@@ -39,12 +40,12 @@ pub async fn insert(
     authorization: &Authorization,
     refresh: Option<(&[u8; 32], OffsetDateTime)>,
 ) -> Result<(), Error> {
-    let Authorization { id, client, login, scope, resources, jkt, created_at, expires_at } = authorization;
+    let Authorization { id, client, login, scope, resources, claims, jkt, created_at, expires_at } = authorization;
     sqlx::query!(
         "WITH made AS (
            INSERT INTO authorizations (id, client_id, user_id, session_id, scope, resources, auth_time, amr, dpop_jkt,
-                                       created_at, expires_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11))
+                                       created_at, expires_at, claims)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $14))
          INSERT INTO refresh_tokens (hash, authorization_id, created_at, expires_at)
          SELECT $12::bytea, $1, $10, $13::timestamptz WHERE $12::bytea IS NOT NULL",
         id.0,
@@ -60,6 +61,7 @@ pub async fn insert(
         expires_at,
         refresh.map(|(hash, _)| hash.as_slice()) as Option<&[u8]>,
         refresh.map(|(_, expires_at)| expires_at),
+        Json(claims) as _,
     )
     .execute(db)
     .await?;
@@ -117,6 +119,7 @@ pub(super) fn read(row: Row) -> Result<Authorization, Error> {
         },
         scope: unreadable("a scope", row.scope.parse())?,
         resources: row.resources,
+        claims: row.claims.0,
         jkt: row.dpop_jkt,
         created_at: row.created_at,
         expires_at: row.expires_at,

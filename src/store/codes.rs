@@ -1,10 +1,10 @@
 //! Authorization codes. A code is worth one attempt, whoever makes it.
 
-use sqlx::PgExecutor;
+use sqlx::{PgExecutor, types::Json};
 use time::OffsetDateTime;
 
 use super::{Error, authorizations};
-use crate::model::{AuthorizationId, ClientId, CodeGrant};
+use crate::model::{AuthorizationId, ClientId, CodeGrant, RequestedClaims};
 
 /// An attempt to redeem a code.
 pub struct Attempt<'a> {
@@ -56,7 +56,7 @@ pub async fn insert(
     code: &CodeGrant,
     expires_at: OffsetDateTime,
 ) -> Result<(), Error> {
-    let CodeGrant { authorization, redirect_uri, nonce, challenge, claims } = code;
+    let CodeGrant { authorization, redirect_uri, nonce, challenge } = code;
     let login = &authorization.login;
     sqlx::query!(
         "INSERT INTO authorization_codes (hash, authorization_id, client_id, user_id, session_id, redirect_uri, scope,
@@ -72,7 +72,7 @@ pub async fn insert(
         &authorization.resources,
         nonce.as_deref(),
         challenge.as_deref(),
-        claims,
+        Json(&authorization.claims) as _,
         authorization.jkt.as_deref(),
         login.auth_time,
         &login.amr,
@@ -95,15 +95,16 @@ pub async fn redeem(db: impl PgExecutor<'_>, attempt: &Attempt<'_>) -> Result<Re
                AND (dpop_jkt IS NULL OR dpop_jkt = $6) AND expires_at > $2
            ), made AS (
              INSERT INTO authorizations (id, client_id, user_id, session_id, scope, resources, auth_time, amr, dpop_jkt,
-                                         created_at, expires_at)
+                                         created_at, expires_at, claims)
              SELECT authorization_id, client_id, user_id, session_id, scope, resources, auth_time, amr, $6,
-                    $2, CASE WHEN offline THEN $7::timestamptz ELSE $8::timestamptz END FROM good
+                    $2, CASE WHEN offline THEN $7::timestamptz ELSE $8::timestamptz END, claims FROM good
            ), refresh AS (
              INSERT INTO refresh_tokens (hash, authorization_id, created_at, expires_at)
              SELECT $9, authorization_id, $2, $10 FROM good WHERE offline
            )
            SELECT authorization_id AS id, client_id, user_id, session_id, scope, resources, auth_time, amr, dpop_jkt,
-                  created_at, expires_at, redirect_uri, nonce, code_challenge, claims,
+                  created_at, expires_at, redirect_uri, nonce, code_challenge,
+                  claims AS "claims: Json<RequestedClaims>",
                   EXISTS (SELECT FROM spent) AS "spent!", EXISTS (SELECT FROM good) AS "good!"
            FROM authorization_codes WHERE hash = $1"#,
         attempt.hash.as_slice(),
@@ -133,6 +134,7 @@ pub async fn redeem(db: impl PgExecutor<'_>, attempt: &Attempt<'_>) -> Result<Re
         resources: row.resources,
         auth_time: row.auth_time,
         amr: row.amr,
+        claims: row.claims,
         dpop_jkt: attempt.jkt.map(str::to_owned),
         created_at: row.created_at,
         expires_at: row.expires_at,
@@ -142,7 +144,6 @@ pub async fn redeem(db: impl PgExecutor<'_>, attempt: &Attempt<'_>) -> Result<Re
         redirect_uri: row.redirect_uri,
         nonce: row.nonce,
         challenge: row.code_challenge,
-        claims: row.claims,
     })))
 }
 

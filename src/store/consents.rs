@@ -22,14 +22,14 @@ pub struct Consent {
     pub updated_at: OffsetDateTime,
 }
 
-/// What a person agreed to for a client; nothing when they never did.
-pub async fn find(db: impl PgExecutor<'_>, user: UserId, client: &ClientId) -> Result<ScopeSet, Error> {
+/// What a person agreed to for a client; `None` when they never did.
+pub async fn find(db: impl PgExecutor<'_>, user: UserId, client: &ClientId) -> Result<Option<ScopeSet>, Error> {
     let scope = sqlx::query_scalar!(
         "SELECT scope FROM consents WHERE user_id = $1 AND client_id = $2",
         user.0,
         client.as_str()
     );
-    scope.fetch_optional(db).await?.map_or(Ok(ScopeSet::default()), |scope| unreadable("a scope", scope.parse()))
+    scope.fetch_optional(db).await?.map(|scope| unreadable("a scope", scope.parse())).transpose()
 }
 
 /// Remembers that a person agreed, in addition to what they agreed to before.

@@ -1,11 +1,11 @@
 //! Refresh tokens. Each is used once and followed by the next; one that is used again ends them all.
 
-use sqlx::PgExecutor;
+use sqlx::{PgExecutor, types::Json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Error, authorizations};
-use crate::model::{Authorization, AuthorizationId};
+use crate::model::{Authorization, AuthorizationId, RequestedClaims};
 
 /// A refresh token that somebody presents.
 pub struct Presented {
@@ -25,7 +25,7 @@ pub struct Presented {
 pub async fn find(db: impl PgExecutor<'_>, hash: &[u8; 32]) -> Result<Option<Presented>, Error> {
     let row = sqlx::query!(
         r#"SELECT a.id, client_id, user_id, session_id, scope, resources, auth_time, amr, dpop_jkt, a.created_at,
-                  a.expires_at, t.created_at AS issued_at, t.expires_at AS token_expires_at,
+                  a.expires_at, claims AS "claims: Json<RequestedClaims>", t.created_at AS issued_at, t.expires_at AS token_expires_at,
                   t.used_at IS NOT NULL AS "used!", a.ended_at IS NOT NULL AS "ended!"
            FROM refresh_tokens t JOIN authorizations a ON a.id = t.authorization_id WHERE t.hash = $1"#,
         hash.as_slice()
@@ -40,6 +40,7 @@ pub async fn find(db: impl PgExecutor<'_>, hash: &[u8; 32]) -> Result<Option<Pre
         resources: row.resources,
         auth_time: row.auth_time,
         amr: row.amr,
+        claims: row.claims,
         dpop_jkt: row.dpop_jkt,
         created_at: row.created_at,
         expires_at: row.expires_at,

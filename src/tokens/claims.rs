@@ -1,12 +1,14 @@
 //! The claims of an access token (RFC 9068 §2.2).
 
+use std::collections::BTreeSet;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 
 use super::{AccessToken, InvalidToken, SKEW, Settings, Subject, Verified};
 use crate::{
     crypto::{self, CryptoError},
-    model::{ClientId, Principal, ScopeSet, SessionId, UserId, amr},
+    model::{Claim, ClientId, Principal, ScopeSet, SessionId, UserId, amr},
     pdp::Session,
 };
 
@@ -32,6 +34,9 @@ pub(super) struct Claims {
     amr: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cnf: Option<Confirmation>,
+    /// Claims that were asked for by name (OpenID Connect Core §5.5).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    userinfo_claims: BTreeSet<Claim>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -53,9 +58,11 @@ impl Claims {
         let client = token.client.id.to_string();
         let (sub, jti, login) = match token.subject {
             Subject::Client => (client.clone(), nonce, None),
-            Subject::Person(authorization, login) => {
-                (login.user.to_string(), format!("{authorization}.{nonce}"), Some(login))
-            }
+            Subject::Person(authorization) => (
+                authorization.login.user.to_string(),
+                format!("{}.{nonce}", authorization.id),
+                Some(&authorization.login),
+            ),
         };
         Ok(Self {
             iss: settings.issuer.clone(),
@@ -76,6 +83,10 @@ impl Claims {
             acr: login.map(|login| login.acr().to_owned()),
             amr: login.map(|login| login.amr.clone()),
             cnf: token.jkt.map(|jkt| Confirmation { jkt: jkt.to_owned() }),
+            userinfo_claims: match token.subject {
+                Subject::Client => BTreeSet::new(),
+                Subject::Person(authorization) => authorization.claims.userinfo.clone(),
+            },
         })
     }
 
@@ -115,6 +126,7 @@ impl Claims {
                 Audience::One(one) => vec![one],
                 Audience::Several(several) => several,
             },
+            userinfo_claims: self.userinfo_claims,
             jkt: self.cnf.map(|confirmation| confirmation.jkt),
             revocable: [Some(format!("jti:{}", self.jti)), authorization, sid].into_iter().flatten().collect(),
             issued_at: self.iat,

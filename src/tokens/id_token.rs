@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{SKEW, Tokens};
 use crate::{
     crypto::{self, CryptoError, InvalidJwt},
-    model::{Algorithm, Client, Login, SessionId},
+    model::{Algorithm, Client, ClientId, Login, SessionId},
 };
 
 /// What an ID token says.
@@ -42,6 +42,8 @@ pub struct Hint {
 
 /// `typ` of ID tokens.
 const ID: &str = "JWT";
+/// `typ` of signed userinfo: not that of an ID token, which it must never be taken for.
+const USERINFO: &str = "userinfo+jwt";
 
 #[derive(Serialize)]
 struct Claims<'a> {
@@ -80,6 +82,18 @@ impl Tokens {
             more: token.claims,
         };
         self.keys.sign(algorithm, ID, &claims)
+    }
+
+    /// Claims about a person as a token of their own (OpenID Connect Core §5.3.2).
+    pub fn sign_userinfo(
+        &self,
+        algorithm: Algorithm,
+        client: &ClientId,
+        mut claims: Map<String, Value>,
+    ) -> Result<String, CryptoError> {
+        claims.insert("iss".to_owned(), self.settings.issuer.as_str().into());
+        claims.insert("aud".to_owned(), client.as_str().into());
+        self.keys.sign(algorithm, USERINFO, &claims)
     }
 
     /// Reads an ID token of ours that somebody sends back.

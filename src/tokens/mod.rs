@@ -8,6 +8,7 @@ mod clients;
 mod document;
 mod id_token;
 mod keys;
+mod permit;
 mod verified;
 
 use std::sync::Arc;
@@ -20,11 +21,12 @@ pub use self::{
     document::Document,
     id_token::{Hint, IdToken},
     keys::{Keys, KeysError, MAX_AGE, Rotation},
+    permit::{Permit, Wish, permit},
     verified::Verified,
 };
 use crate::{
     crypto::{self, CryptoError},
-    model::{Algorithm, AuthorizationId, Client, Clock, Login, ScopeSet},
+    model::{Algorithm, Authorization, Client, Clock, ScopeSet},
 };
 
 /// How far clocks may be apart, in seconds.
@@ -59,7 +61,7 @@ pub enum Subject<'a> {
     /// The client itself (RFC 6749 §4.4).
     Client,
     /// A person who is logged in and authorized the client.
-    Person(AuthorizationId, &'a Login),
+    Person(&'a Authorization),
 }
 
 /// What an access token says.

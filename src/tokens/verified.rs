@@ -1,7 +1,9 @@
 //! What a believed token says.
 
+use std::collections::BTreeSet;
+
 use crate::{
-    model::{ClientId, Principal, ScopeSet, SessionId},
+    model::{Claim, ClientId, Principal, ScopeSet, SessionId},
     pdp::Session,
 };
 
@@ -20,6 +22,8 @@ pub struct Verified {
     pub session_id: Option<SessionId>,
     /// For which servers.
     pub audience: Vec<String>,
+    /// Claims about the person that were asked for by name.
+    pub userinfo_claims: BTreeSet<Claim>,
     /// Thumbprint of the key that it is bound to (RFC 9449).
     pub jkt: Option<String>,
     /// Its id.

@@ -16,6 +16,8 @@ pub enum Guard {
     Public,
     /// Everybody, by what they know; nobody is told more than that.
     Stranger,
+    /// A person in a browser: what is wrong is told on a page.
+    Browser,
     /// A client, by its own credentials.
     Credentials,
     /// A person, about themselves.
@@ -82,7 +84,7 @@ impl Targets {
 
 /// Every operation there is. The document may have no other one.
 pub fn operations() -> Vec<Operation> {
-    use Guard::{Admin, Check, Credentials, Oneself, Public, Stranger};
+    use Guard::{Admin, Browser, Check, Credentials, Oneself, Public, Stranger};
     let nobody = crate::actor::Who::user("01890000-0000-7000-8000-000000000002");
     let check = question(&nobody, "read", json!({ "type": "Document", "id": "42" }));
     let grant = json!({ "action": "read", "resource": { "type": "Document" } });
@@ -99,6 +101,9 @@ pub fn operations() -> Vec<Operation> {
         ("POST", "/oauth/introspect", Credentials, None),
         ("POST", "/oauth/revoke", Credentials, None),
         ("POST", "/oauth/token", Credentials, None),
+        ("POST", "/oauth/par", Credentials, None),
+        ("GET", "/oauth/authorize", Browser, None),
+        ("POST", "/oauth/authorize", Browser, None),
         ("GET", "/oauth/userinfo", Credentials, None),
         ("POST", "/oauth/userinfo", Credentials, None),
         ("POST", "/oauth/register", Credentials, None),
@@ -248,6 +253,13 @@ async fn nothing_is_done_for_whoever_lacks_authority_and_nothing_is_given_away()
                         (rejected.status, rejected.json["code"].clone()),
                         "{call}"
                     );
+                    continue;
+                }
+                Guard::Browser => {
+                    for answer in [&anonymous, &rejected] {
+                        assert!(matches!(answer.status, 400 | 415), "{call}: {}", answer.text);
+                        assert!(answer.header("content-type").starts_with("text/html"), "{call}");
+                    }
                     continue;
                 }
                 Guard::Credentials => {

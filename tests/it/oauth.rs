@@ -1,9 +1,15 @@
 //! The token endpoint, and tokens that are not what they claim to be.
 
+mod authorize;
 mod client_auth;
+mod codes;
 mod discovery;
+mod flow;
+mod interaction;
 mod introspection;
 mod keys;
+mod pushed;
+mod refreshing;
 mod registration;
 
 use std::time::{Duration, Instant};

@@ -1,14 +1,12 @@
 //! Forms of our own pages.
 
 use axum::{
+    Form,
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderMap, header},
 };
-use serde::{
-    de::DeserializeOwned,
-    de::value::{Error as Unread, MapDeserializer},
-};
+use serde::de::DeserializeOwned;
 
 use super::{Browser, PageError};
 use crate::{
@@ -33,15 +31,17 @@ impl<T: DeserializeOwned> FromRequest<App> for PageForm<T> {
         if !ours(&parts.headers) {
             return Err(refused("this form was not sent from a page of this server"));
         }
-        let body = Bytes::from_request(Request::from_parts(parts, body), app).await.map_err(|_| unreadable())?;
-        let fields: Vec<(String, String)> = url::form_urlencoded::parse(&body).into_owned().collect();
-        let sent = fields.iter().find(|(name, _)| name == TOKEN).map(|(_, value)| value.as_str()).unwrap_or_default();
+        let request = Request::from_parts(parts.clone(), body);
+        let body = Bytes::from_request(request, app).await.map_err(|_| unreadable())?;
+        let token = url::form_urlencoded::parse(&body).find(|(name, _)| name == TOKEN);
+        let sent = token.map(|(_, value)| value).unwrap_or_default();
         let right = digest(browser.form_token().as_bytes());
-        if !Opaque::matches(sent, Some(&right)) {
+        if !Opaque::matches(&sent, Some(&right)) {
             return Err(refused("this form is out of date: go back, load the page again and send it once more"));
         }
-        let others = fields.into_iter().filter(|(name, _)| name != TOKEN);
-        T::deserialize(MapDeserializer::<_, Unread>::new(others)).map(Self).map_err(|_| unreadable())
+        // A field twice is no form of ours (V-054).
+        let read = Form::<T>::from_request(Request::from_parts(parts, body.into()), app).await;
+        read.map(|Form(fields)| Self(fields)).map_err(|_| unreadable())
     }
 }
 

@@ -23,7 +23,7 @@ pub use self::{
     field::{Field, Notice},
     form::PageForm,
     frame::{Frame, html, see_other},
-    return_to::ReturnTo,
+    return_to::{ReturnTo, source},
     screens::{Consent, DeviceCode, DeviceConfirm, FormPost, Message, Scope, SignOut},
     visit::{Browser, browse, enter, leave, renew, wait},
 };

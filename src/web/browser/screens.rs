@@ -10,8 +10,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use super::{Field, Frame, Notice, frame, return_to::source};
 use crate::{crypto::digest, model::ScopeSet};
 
-/// Asks whether an application may have what it asks for. The form goes to `action` with `request`, `decision` (`allow`
-/// or `deny`) and perhaps `remember`.
+/// Asks whether an application may have what it asks for. The form goes to `action` with `request` and `decision` (`allow`
+/// or `deny`).
 #[derive(Template)]
 #[template(path = "pages/consent.html")]
 pub struct Consent<'a> {
@@ -29,8 +29,6 @@ pub struct Consent<'a> {
     pub verified: bool,
     /// What it asks for.
     pub scopes: Vec<Scope<'a>>,
-    /// Whether the answer may be kept.
-    pub can_remember: bool,
     /// Who is asked: a username.
     pub person: &'a str,
     /// Host, or scheme, of the redirect URI.

@@ -47,7 +47,9 @@ pub async fn browse(State(app): State<App>, request: Request, next: Next) -> Res
     let origin = Origin { device, ..crate::web::origin(&parts, &app) };
     parts.extensions.insert(Browser { cookies, secret: secret.clone(), origin });
     let mut response = next.run(Request::from_parts(parts, body)).await;
-    if known.is_none() {
+    // A page may hold a form; where there is none, nothing has to be remembered (N-036).
+    let page = response.headers().get(header::CONTENT_TYPE).is_some_and(|ty| ty.as_bytes().starts_with(b"text/html"));
+    if known.is_none() && page {
         cookies::send(response.headers_mut(), Cookies::set_form(&secret));
     }
     protect(response.headers_mut());

@@ -1,0 +1,79 @@
+//! The refresh grant (RFC 6749 §6) with rotation (RFC 9700 §4.14.2): a token is used once and followed by the next. One
+//! that comes twice was stolen, from the client or by it, and ends everything that follows from the authorization.
+
+use super::{
+    error::OAuthError,
+    form::Form,
+    issue::{Issue, TokenResponse},
+    resources, revoke,
+};
+use crate::{
+    app::App,
+    crypto::{Opaque, digest},
+    model::{Client, GrantType, InvalidScope, Origin, ScopeSet},
+    store,
+};
+
+const BAD: OAuthError = OAuthError::InvalidGrant("the refresh token is not good: unknown, used, expired or revoked");
+
+/// Exchanges a refresh token for fresh tokens.
+pub async fn grant(app: &App, client: &Client, form: &Form, origin: &Origin) -> Result<TokenResponse, OAuthError> {
+    if !client.may(GrantType::RefreshToken) {
+        return Err(OAuthError::UnauthorizedClient);
+    }
+    let token = form.get("refresh_token");
+    let token = token.ok_or_else(|| OAuthError::InvalidRequest("`refresh_token` is missing".to_owned()))?;
+    let (hash, now) = (digest(token.as_bytes()), app.clock.now());
+    let found = store::within(store::refresh_tokens::find(&app.pool, &hash)).await?;
+    let found = found.filter(|found| found.authorization.client == client.id && !found.ended).ok_or(BAD)?;
+    let authorization = &found.authorization;
+    if found.used {
+        return replayed(app, &found, origin).await;
+    }
+    if found.expires_at <= now || authorization.expires_at <= now {
+        return Err(BAD);
+    }
+    let scope = narrowed(form, &authorization.scope)?;
+    let resources = resources::narrowed(form, &authorization.resources)?;
+    let refresh = Opaque::new(Opaque::REFRESH)?;
+    let issue = Issue {
+        client,
+        authorization,
+        grant_type: GrantType::RefreshToken.as_str(),
+        scope: &scope,
+        resources: &resources,
+        nonce: None,
+        refresh: Some(&refresh),
+        jkt: authorization.jkt.as_deref(),
+    };
+    if !issue.is_permitted(app).await? {
+        return Err(OAuthError::InvalidGrant("the policies do not allow it any more, or this person is logged out"));
+    }
+    let (next, idle) = (refresh.hash(), app.authorization_ends(now).idle);
+    let rotated = store::refresh_tokens::rotate(&app.pool, &hash, &next, now, idle);
+    match store::within(rotated).await? {
+        Some(_) => issue.make(app).await,
+        // Somebody else was faster with the very same token.
+        None => replayed(app, &found, origin).await,
+    }
+}
+
+async fn replayed(
+    app: &App,
+    found: &store::refresh_tokens::Presented,
+    origin: &Origin,
+) -> Result<TokenResponse, OAuthError> {
+    revoke::end(app, found.authorization.id, "refresh_token_replayed", origin).await?;
+    Err(BAD)
+}
+
+/// Less of what was authorized, if the client wants less (N-091, N-092).
+fn narrowed(form: &Form, authorized: &ScopeSet) -> Result<ScopeSet, OAuthError> {
+    let Some(text) = form.get("scope") else { return Ok(authorized.clone()) };
+    let asked: ScopeSet = text.parse().map_err(|error: InvalidScope| OAuthError::InvalidScope(error.to_string()))?;
+    if asked.is_subset(authorized) {
+        Ok(asked)
+    } else {
+        Err(OAuthError::InvalidScope("the person did not authorize every one of these scopes".to_owned()))
+    }
+}

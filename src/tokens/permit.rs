@@ -1,0 +1,86 @@
+//! Whether the policies let a client have a token: `policies/signin.cedar` and `policies/tokens.cedar`, asked at every
+//! issue and at every refresh.
+
+use crate::{
+    model::{Client, EntityRef, Json, Login, Principal, ScopeSet},
+    pdp::{self, AccessRequest, Pdp, ResourceInput, Session, Subject},
+};
+
+/// What a client wants to have.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// Who.
+    pub client: &'a Client,
+    /// On whose behalf; `None` for the client itself.
+    pub login: Option<&'a Login>,
+    /// By which grant.
+    pub grant_type: &'a str,
+    /// What for.
+    pub scope: &'a ScopeSet,
+    /// For which resource servers.
+    pub resources: &'a [String],
+}
+
+/// What the policies say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permit {
+    /// It may.
+    Granted,
+    /// It may once the person has given a second factor.
+    AfterMfa,
+    /// It may not.
+    Refused,
+}
+
+/// Asks the policies.
+pub async fn permit(pdp: &Pdp, wish: &Wish<'_>) -> Result<Permit, pdp::Error> {
+    let issue = wish.request("Deodar::issueToken", wish.context());
+    let requests = match wish.login {
+        Some(_) => vec![wish.request("Deodar::signIn", vec![("held".to_owned(), Json::Bool(true))]), issue],
+        None => vec![issue],
+    };
+    let mut permit = Permit::Granted;
+    for answer in pdp.check_all(&requests, None, false).await?.answers {
+        let answer = answer?;
+        match (answer.allow, answer.step_up) {
+            (true, _) => {}
+            (false, true) => permit = Permit::AfterMfa,
+            (false, false) => return Ok(Permit::Refused),
+        }
+    }
+    Ok(permit)
+}
+
+impl Wish<'_> {
+    fn request(&self, action: &str, context: Vec<(String, Json)>) -> AccessRequest {
+        let client = EntityRef::new("Client", self.client.id.as_str());
+        let principal = self.login.map_or_else(|| client.clone(), |login| Principal::User(login.user).entity());
+        AccessRequest {
+            principal: Subject::plain(principal),
+            action: action.to_owned(),
+            resource: ResourceInput::plain(client),
+            context,
+            session: self.login.map(|login| self.session(login)),
+        }
+    }
+
+    fn context(&self) -> Vec<(String, Json)> {
+        let text = |text: &str| Json::String(text.to_owned());
+        vec![
+            ("grant_type".to_owned(), text(self.grant_type)),
+            ("scopes".to_owned(), Json::Array(self.scope.iter().map(text).collect())),
+            ("resources".to_owned(), Json::Array(self.resources.iter().map(|resource| text(resource)).collect())),
+        ]
+    }
+
+    fn session(&self, login: &Login) -> Session {
+        Session {
+            mfa: login.mfa(),
+            acr: login.acr().to_owned(),
+            amr: login.amr.clone(),
+            auth_time: login.auth_time.unix_timestamp(),
+            client: self.client.id.clone(),
+            scopes: self.scope.clone(),
+        }
+    }
+}
