@@ -195,6 +195,14 @@ impl TestApp {
         Who::user(&id.to_string())
     }
 
+    /// Waits until the first node and this one have what the other has.
+    pub async fn agrees_with(&self, other: &Node) {
+        let revision = |node: &Node| node.app.pdp.snapshot().revision;
+        let newest = revision(self.node()).max(revision(other));
+        self.node().has(newest).await;
+        other.has(newest).await;
+    }
+
     /// Moves the time of every node.
     pub fn later(&self, by: Duration) {
         self.clock.advance(by);

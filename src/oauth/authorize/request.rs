@@ -240,8 +240,10 @@ fn is_digest(text: &str) -> bool {
 
 /// Never a number that means no limit (N-047).
 fn max_age(parameters: &Parameters) -> Result<Option<u32>, Fault> {
-    let read = |text: &str| text.parse().map_err(|_| Fault::invalid("`max_age` is a number of seconds"));
-    parameters.get("max_age").filter(|text| !text.starts_with('+')).map(read).transpose()
+    let digits = |text: &&str| text.bytes().all(|b| b.is_ascii_digit());
+    let read = |text: &str| Some(text).filter(digits).and_then(|text| text.parse().ok());
+    let number = |text| read(text).ok_or_else(|| Fault::invalid("`max_age` is a number of seconds"));
+    parameters.get("max_age").map(number).transpose()
 }
 
 /// `acr_values` is a wish, the first known one counts; `claims` can insist (OpenID Connect Core §5.5.1.1).

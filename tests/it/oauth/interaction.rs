@@ -275,7 +275,7 @@ async fn policies_decide_who_gets_which_token() {
     let (_, mut files) = admin.active_bundle().await;
     files.insert("policies/extra.cedar".to_owned(), policy.to_owned());
     let number = admin.create_bundle(&files).await.is(201).json["number"].as_i64().unwrap();
-    admin.activate(number).await.is(200);
+    admin.activate(number).await.is(204);
 
     let refresh = tokens.text_at("/refresh_token");
     shop.refresh(&refresh, &[]).await.oauth(400, "invalid_grant");

@@ -70,6 +70,7 @@ async fn a_refresh_token_that_comes_twice_ends_its_family() {
         chain.push(next);
     }
     there.refresh(&chain[0].text_at("/refresh_token"), &[]).await.oauth(400, "invalid_grant");
+    app.agrees_with(&second).await;
     for tokens in &chain {
         for node in [&shop, &there] {
             assert!(!node.is_active(&tokens.text_at("/access_token")).await);
@@ -96,6 +97,7 @@ async fn a_hundred_use_one_refresh_token_and_one_succeeds() {
     // One who is late may meet a family that has ended already.
     assert!(won.len() <= 1, "{}", won.len());
     assert!(answers.iter().all(|answer| answer.status == 200 || answer.json["error"] == "invalid_grant"));
+    app.agrees_with(&second).await;
     for answer in won {
         shop.refresh(&answer.text_at("/refresh_token"), &[]).await.oauth(400, "invalid_grant");
         assert!(!there.is_active(&answer.text_at("/access_token")).await);
