@@ -142,6 +142,8 @@ fn may_ask(caller: &Caller, about: &EntityRef) -> Result<(), ApiError> {
     }
 }
 
+/// A token that the caller was shown and asks about. It need not prove to have the key of a bound one (RFC 9449): whoever
+/// presented the token to it did that, or did not, and it alone has seen the proof and the request it was for.
 async fn by_token(app: &App, caller: &Caller, token: &str) -> Result<(Subject, Option<Session>), ApiError> {
     let verified = app.tokens.verify(token).map_err(|_| ApiError::BadRequest {
         code: "invalid_token",

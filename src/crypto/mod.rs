@@ -10,7 +10,8 @@ mod totp;
 
 pub use backup_code::BackupCode;
 pub use jwt::{
-    ForeignKeys, Header, InvalidJwt, NoUsableKey, PublicKey, SigningKey, unverified_claims, unverified_header,
+    ForeignKeys, Header, InvalidJwt, NoUsableKey, Proven, PublicKey, SigningKey, unverified_claims, unverified_header,
+    verify_proof,
 };
 pub use opaque::{Opaque, digest, digest512, random};
 pub use password::{

@@ -4,15 +4,15 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
+    asker::Asker,
     error::OAuthError,
-    form::Form,
     issue::{Issue, TokenResponse},
     resources, revoke,
 };
 use crate::{
     app::App,
     crypto::{Opaque, digest},
-    model::{Client, GrantType, Origin, ScopeSet},
+    model::{GrantType, ScopeSet},
     store::{
         self,
         codes::{Attempt, Redeemed},
@@ -22,7 +22,8 @@ use crate::{
 const BAD: OAuthError = OAuthError::InvalidGrant("the code is not good: unknown, used, expired, or for something else");
 
 /// Exchanges a code for tokens.
-pub async fn grant(app: &App, client: &Client, form: &Form, origin: &Origin) -> Result<TokenResponse, OAuthError> {
+pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthError> {
+    let Asker { client, form, origin, jkt } = asker;
     if !client.may(GrantType::AuthorizationCode) {
         return Err(OAuthError::UnauthorizedClient);
     }
@@ -35,7 +36,7 @@ pub async fn grant(app: &App, client: &Client, form: &Form, origin: &Origin) -> 
         client: &client.id,
         redirect_uri: form.get("redirect_uri").unwrap_or_default(),
         challenge: challenge.as_deref(),
-        jkt: None,
+        jkt,
         refresh: refresh.hash(),
         now,
         ends: app.authorization_ends(now),
@@ -58,7 +59,7 @@ pub async fn grant(app: &App, client: &Client, form: &Form, origin: &Origin) -> 
         resources: &resources,
         nonce: grant.nonce.as_deref(),
         refresh: authorization.scope.contains(ScopeSet::OFFLINE).then_some(&refresh),
-        jkt: authorization.jkt.as_deref(),
+        jkt,
     };
     issue.issue(app, origin).await
 }

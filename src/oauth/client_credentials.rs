@@ -1,14 +1,15 @@
 //! The client credentials grant (RFC 6749 §4.4): a program asks for itself.
 
-use super::{error::OAuthError, form::Form, issue::TokenResponse, resources};
+use super::{asker::Asker, error::OAuthError, issue::TokenResponse, resources};
 use crate::{
     app::App,
-    model::{Client, GrantType, ScopeSet},
+    model::{GrantType, ScopeSet},
     tokens::{AccessToken, Permit, Subject, Wish, permit},
 };
 
 /// Issues a token for the client itself. Without `scope` it gets all it may ask for.
-pub async fn grant(app: &App, client: &Client, form: &Form) -> Result<TokenResponse, OAuthError> {
+pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthError> {
+    let Asker { client, form, jkt, .. } = asker;
     if !client.may(GrantType::ClientCredentials) {
         return Err(OAuthError::UnauthorizedClient);
     }
@@ -31,6 +32,6 @@ pub async fn grant(app: &App, client: &Client, form: &Form) -> Result<TokenRespo
     if permit(&app.pdp, &wish).await? != Permit::Granted {
         return Err(OAuthError::InvalidScope("the policies do not allow this client such a token".to_owned()));
     }
-    let token = AccessToken { client, subject: Subject::Client, scope: &scope, resources: &resources, jkt: None };
+    let token = AccessToken { client, subject: Subject::Client, scope: &scope, resources: &resources, jkt };
     Ok(app.tokens.issue(&token)?.into())
 }

@@ -53,6 +53,9 @@ pub enum OAuthError {
         /// Whether one was sent.
         presented: bool,
     },
+    /// There is no proof of possession, or not one for this request (RFC 9449 §5).
+    #[error("{0}")]
+    InvalidProof(&'static str),
     /// This server does not do that for anybody.
     #[error("{0}")]
     AccessDenied(&'static str),
@@ -92,6 +95,7 @@ impl OAuthError {
             Self::InvalidGrant(_) => (StatusCode::BAD_REQUEST, "invalid_grant"),
             Self::MfaRequired { .. } => (StatusCode::BAD_REQUEST, "mfa_required"),
             Self::InvalidToken { .. } => (StatusCode::UNAUTHORIZED, "invalid_token"),
+            Self::InvalidProof(_) => (StatusCode::BAD_REQUEST, "invalid_dpop_proof"),
             Self::AccessDenied(_) => (StatusCode::FORBIDDEN, "access_denied"),
             Self::InvalidRedirectUri(_) => (StatusCode::BAD_REQUEST, "invalid_redirect_uri"),
             Self::InvalidClientMetadata(_) => (StatusCode::BAD_REQUEST, "invalid_client_metadata"),

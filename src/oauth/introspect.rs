@@ -46,7 +46,7 @@ pub struct ActiveToken {
     aud: Vec<String>,
     client_id: String,
     scope: String,
-    /// `Bearer`.
+    /// `Bearer` or `DPoP`.
     #[serde(skip_serializing_if = "Option::is_none")]
     token_type: Option<&'static str>,
     exp: i64,
@@ -61,6 +61,15 @@ pub struct ActiveToken {
     acr: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     amr: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cnf: Option<Confirmation>,
+}
+
+/// The key that a token is bound to (RFC 9449 §6.2).
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Confirmation {
+    /// Its thumbprint (RFC 7638).
+    jkt: String,
 }
 
 /// Ask about a token.
@@ -110,7 +119,7 @@ impl ActiveToken {
             aud: token.audience.clone(),
             client_id: token.client.to_string(),
             scope: token.scopes.to_string(),
-            token_type: Some("Bearer"),
+            token_type: Some(if token.jkt.is_some() { "DPoP" } else { "Bearer" }),
             exp: token.expires_at,
             iat: token.issued_at,
             jti: Some(token.jti.clone()),
@@ -118,12 +127,13 @@ impl ActiveToken {
             auth_time: session.map(|session| session.auth_time),
             acr: session.map(|session| session.acr.clone()),
             amr: session.map(|session| session.amr.clone()),
+            cnf: token.jkt.clone().map(|jkt| Confirmation { jkt }),
         }
     }
 
     fn of_refresh(app: &App, found: Presented) -> Self {
         let issuer = app.config.issuer.as_str().to_owned();
-        let Authorization { client, login, scope, .. } = found.authorization;
+        let Authorization { client, login, scope, jkt, .. } = found.authorization;
         Self {
             sub: login.user.to_string(),
             aud: vec![issuer.clone()],
@@ -138,6 +148,7 @@ impl ActiveToken {
             auth_time: Some(login.auth_time.unix_timestamp()),
             acr: Some(login.acr().to_owned()),
             amr: Some(login.amr),
+            cnf: jkt.map(|jkt| Confirmation { jkt }),
         }
     }
 }

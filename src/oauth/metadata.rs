@@ -11,7 +11,7 @@ use crate::{
     app::App,
     config::Registration,
     model::{Algorithm, AuthMethod, Claim, GrantType, ScopeSet, SessionRecord},
-    tokens::Document,
+    tokens::{Document, Tokens},
 };
 
 const MAX_AGE: Duration = Duration::minutes(5);
@@ -85,6 +85,7 @@ fn describe(app: &App) -> Value {
         "introspection_endpoint_auth_signing_alg_values_supported": assertions,
         "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": assertions,
+        "dpop_signing_alg_values_supported": Tokens::PROOF_ALGORITHMS,
         "service_documentation": format!("{issuer}/docs"),
     });
     if app.config.registration != Registration::Off {

@@ -1,5 +1,6 @@
 //! Face: the OpenID provider. One file for each endpoint and for each grant.
 
+mod asker;
 mod authorization_code;
 mod authorize;
 mod bearer;
@@ -8,6 +9,7 @@ mod client_auth;
 mod client_credentials;
 mod cors;
 mod document;
+mod dpop;
 mod error;
 mod form;
 mod introspect;

@@ -4,6 +4,7 @@
 //! page (D1).
 
 use super::{
+    asker::Asker,
     error::OAuthError,
     form::Form,
     issue::{Issue, TokenResponse},
@@ -14,48 +15,43 @@ use crate::{
     app::App,
     crypto::Opaque,
     model::{
-        Authorization, AuthorizationId, Client, GrantType, InvalidScope, Login, Origin, RequestedClaims, ScopeSet,
+        Authorization, AuthorizationId, Client, GrantType, InvalidScope, Login, RequestedClaims, ScopeSet,
         Secret,
     },
     store,
 };
 
 /// Exchanges a name and a password for a token.
-pub async fn grant(app: &App, client: &Client, form: &Form, origin: &Origin) -> Result<TokenResponse, OAuthError> {
+pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthError> {
+    let Asker { client, form, origin, .. } = asker;
     let scope = scope(client, form)?;
     let missing = || OAuthError::InvalidRequest("`username` and `password` are needed".to_owned());
     let (username, password) = form.get("username").zip(form.get("password")).ok_or_else(missing)?;
     let signed_in = app.accounts.sign_in(username, Secret::new(password.to_owned()), origin).await.map_err(refused)?;
     match signed_in {
-        SignIn::Done(session) => {
-            issue(app, client, form, &session, (scope, GrantType::Password.as_str()), origin).await
-        }
+        SignIn::Done(session) => issue(app, asker, &session, scope, GrantType::Password.as_str()).await,
         SignIn::SecondFactor(token) => Err(OAuthError::MfaRequired { mfa_token: token.expose().to_owned() }),
     }
 }
 
 /// Exchanges `mfa_token` and a code for a token.
-pub async fn second_step(
-    app: &App,
-    client: &Client,
-    form: &Form,
-    origin: &Origin,
-) -> Result<TokenResponse, OAuthError> {
+pub async fn second_step(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthError> {
+    let Asker { client, form, origin, .. } = asker;
     let scope = scope(client, form)?;
     let missing = || OAuthError::InvalidRequest("`mfa_token` and `otp` are needed".to_owned());
     let (token, code) = form.get("mfa_token").zip(form.get("otp")).ok_or_else(missing)?;
     let session = app.accounts.second_factor(token, code, origin).await.map_err(refused)?;
-    issue(app, client, form, &session, (scope, GrantType::MFA_OTP), origin).await
+    issue(app, asker, &session, scope, GrantType::MFA_OTP).await
 }
 
 async fn issue(
     app: &App,
-    client: &Client,
-    form: &Form,
+    asker: Asker<'_>,
     session: &NewSession,
-    (scope, grant_type): (ScopeSet, &str),
-    origin: &Origin,
+    scope: ScopeSet,
+    grant_type: &str,
 ) -> Result<TokenResponse, OAuthError> {
+    let Asker { client, form, origin, jkt } = asker;
     let (now, refresh) = (app.clock.now(), Opaque::new(Opaque::REFRESH)?);
     let ends = app.authorization_ends(now);
     let offline = scope.contains(ScopeSet::OFFLINE) && client.may(GrantType::RefreshToken);
@@ -67,7 +63,7 @@ async fn issue(
         scope,
         resources: resources::asked(form)?,
         claims: RequestedClaims::default(),
-        jkt: None,
+        jkt: jkt.map(str::to_owned),
         created_at: now,
         expires_at: if offline { ends.refresh } else { ends.access },
     };
@@ -82,7 +78,7 @@ async fn issue(
         resources: &authorization.resources,
         nonce: None,
         refresh: offline.then_some(&refresh),
-        jkt: None,
+        jkt,
     };
     issue.issue(app, origin).await
 }

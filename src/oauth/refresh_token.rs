@@ -2,6 +2,7 @@
 //! that comes twice was stolen, from the client or by it, and ends everything that follows from the authorization.
 
 use super::{
+    asker::Asker,
     error::OAuthError,
     form::Form,
     issue::{Issue, TokenResponse},
@@ -10,14 +11,15 @@ use super::{
 use crate::{
     app::App,
     crypto::{Opaque, digest},
-    model::{Client, GrantType, InvalidScope, Origin, ScopeSet},
+    model::{GrantType, InvalidScope, Origin, ScopeSet},
     store,
 };
 
 const BAD: OAuthError = OAuthError::InvalidGrant("the refresh token is not good: unknown, used, expired or revoked");
 
 /// Exchanges a refresh token for fresh tokens.
-pub async fn grant(app: &App, client: &Client, form: &Form, origin: &Origin) -> Result<TokenResponse, OAuthError> {
+pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthError> {
+    let Asker { client, form, origin, jkt } = asker;
     if !client.may(GrantType::RefreshToken) {
         return Err(OAuthError::UnauthorizedClient);
     }
@@ -33,6 +35,7 @@ pub async fn grant(app: &App, client: &Client, form: &Form, origin: &Origin) -> 
     if found.expires_at <= now || authorization.expires_at <= now {
         return Err(BAD);
     }
+    asker.may_refresh(authorization)?;
     let scope = narrowed(form, &authorization.scope)?;
     let resources = resources::narrowed(form, &authorization.resources)?;
     let refresh = Opaque::new(Opaque::REFRESH)?;
@@ -44,13 +47,13 @@ pub async fn grant(app: &App, client: &Client, form: &Form, origin: &Origin) -> 
         resources: &resources,
         nonce: None,
         refresh: Some(&refresh),
-        jkt: authorization.jkt.as_deref(),
+        jkt,
     };
     if !issue.is_permitted(app).await? {
         return Err(OAuthError::InvalidGrant("the policies do not allow it any more, or this person is logged out"));
     }
     let (next, idle) = (refresh.hash(), app.authorization_ends(now).idle);
-    let rotated = store::refresh_tokens::rotate(&app.pool, &hash, &next, now, idle);
+    let rotated = store::refresh_tokens::rotate(&app.pool, &hash, &next, jkt, now, idle);
     match store::within(rotated).await? {
         Some(_) => issue.make(app).await,
         // Somebody else was faster with the very same token.

@@ -138,15 +138,16 @@ async fn admit(app: &App, parts: &mut Parts) -> Result<Option<[u8; 32]>, OAuthEr
     if app.config.registration == Registration::Off {
         return Err(OAuthError::AccessDenied("clients are registered by an administrator here"));
     }
-    match bearer(&parts.headers)? {
-        None if app.config.registration == Registration::Open => Ok(None),
-        None => Err(OAuthError::InvalidToken { presented: false }),
-        Some(token) if token.starts_with(Opaque::INITIAL_ACCESS) => {
+    match bearer(&parts.headers) {
+        Ok(None) if app.config.registration == Registration::Open => Ok(None),
+        Ok(None) => Err(OAuthError::InvalidToken { presented: false }),
+        Ok(Some(token)) if token.starts_with(Opaque::INITIAL_ACCESS) => {
             let hash = digest(token.as_bytes());
             let good = store::registration_tokens::is_good(&app.pool, &hash, app.clock.now());
             if store::within(good).await? { Ok(Some(hash)) } else { Err(OAuthError::InvalidToken { presented: true }) }
         }
-        Some(_) => {
+        // An access token, which may be bound to a key.
+        Ok(Some(_)) | Err(_) => {
             let caller = Caller::from_request_parts(parts, app).await?;
             caller.require(app, "Deodar::createClient", EntityRef::new("Deodar::Server", "deodar")).await?;
             Ok(None)

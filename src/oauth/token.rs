@@ -5,7 +5,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    authorization_code, client_auth, client_credentials,
+    asker::Asker,
+    authorization_code, client_auth, client_credentials, dpop,
     error::{OAuthError, OAuthErrorBody, no_store},
     form::Form,
     issue::TokenResponse,
@@ -48,7 +49,7 @@ pub struct TokenRequest {
     client_secret: Option<String>,
 }
 
-/// Get an access token.
+/// Get an access token. With a proof of possession in the header `DPoP` it is bound to the key (RFC 9449).
 #[utoipa::path(post, path = "/oauth/token", tag = "oauth", security(("basic" = [])),
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"), responses(
     (status = 200, body = TokenResponse), (status = "default", body = OAuthErrorBody)))]
@@ -63,12 +64,14 @@ pub async fn token(
     let registered = client_auth::authenticate(&app, &headers, &form).await?;
     let client = &registered.client;
     let origin = Origin { client: Some(client.id.clone()), ..origin };
+    let jkt = dpop::proof_of(&app, &headers, client).await?;
+    let asker = Asker { client, form: &form, origin: &origin, jkt: jkt.as_deref() };
     let tokens = match grant_type {
-        "authorization_code" => authorization_code::grant(&app, client, &form, &origin).await?,
-        "refresh_token" => refresh_token::grant(&app, client, &form, &origin).await?,
-        "client_credentials" => client_credentials::grant(&app, client, &form).await?,
-        "password" => password::grant(&app, client, &form, &origin).await?,
-        GrantType::MFA_OTP => password::second_step(&app, client, &form, &origin).await?,
+        "authorization_code" => authorization_code::grant(&app, asker).await?,
+        "refresh_token" => refresh_token::grant(&app, asker).await?,
+        "client_credentials" => client_credentials::grant(&app, asker).await?,
+        "password" => password::grant(&app, asker).await?,
+        GrantType::MFA_OTP => password::second_step(&app, asker).await?,
         _ => return Err(OAuthError::UnsupportedGrantType),
     };
     Ok((no_store(), Json(tokens)))

@@ -55,11 +55,12 @@ pub async fn find(db: impl PgExecutor<'_>, hash: &[u8; 32]) -> Result<Option<Pre
 }
 
 /// Uses a token and puts its successor in its place; `None` when it was used before, has expired, or is ended.
-/// `idle` is when the successor expires unless it is used.
+/// What was bound to no key is bound to `jkt` from then on. `idle` is when the successor expires unless it is used.
 pub async fn rotate(
     db: impl PgExecutor<'_>,
     old: &[u8; 32],
     new: &[u8; 32],
+    jkt: Option<&str>,
     now: OffsetDateTime,
     idle: OffsetDateTime,
 ) -> Result<Option<AuthorizationId>, Error> {
@@ -69,13 +70,17 @@ pub async fn rotate(
            WHERE t.hash = $1 AND t.used_at IS NULL AND t.expires_at > $3
              AND a.id = t.authorization_id AND a.ended_at IS NULL AND a.expires_at > $3
            RETURNING t.authorization_id, a.expires_at
+         ), bound AS (
+           UPDATE authorizations a SET dpop_jkt = $5 FROM spent
+           WHERE a.id = spent.authorization_id AND a.dpop_jkt IS NULL AND $5::text IS NOT NULL
          )
          INSERT INTO refresh_tokens (hash, authorization_id, created_at, expires_at)
          SELECT $2, authorization_id, $3, least($4, expires_at) FROM spent RETURNING authorization_id",
         old.as_slice(),
         new.as_slice(),
         now,
-        idle
+        idle,
+        jkt
     )
     .fetch_optional(db)
     .await?;

@@ -9,6 +9,7 @@ mod document;
 mod id_token;
 mod keys;
 mod permit;
+mod proof;
 mod verified;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub use self::{
     id_token::{Hint, IdToken},
     keys::{Keys, KeysError, MAX_AGE, Rotation},
     permit::{Permit, Wish, permit},
+    proof::{InvalidProof, Proof, Proved},
     verified::Verified,
 };
 use crate::{

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::FromRequestParts,
-    http::{header, request::Parts},
-};
+use axum::{extract::FromRequestParts, http::request::Parts};
 
-use super::ApiError;
+use super::{
+    ApiError, dpop,
+    presented::{Presented, Scheme},
+};
 use crate::{
     app::App,
     model::{EntityRef, Fields, Json, Origin, Principal, ScopeSet, UserId},
     pdp::{AccessRequest, ResourceInput, Subject},
-    tokens::Verified,
+    tokens::{Proved, Verified},
 };
 
 /// An authenticated caller whose principal may act at this moment.
@@ -25,26 +25,31 @@ impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let mut sent = parts.headers.get_all(header::AUTHORIZATION).iter();
-        let presented = sent.next().ok_or(ApiError::Unauthorized { presented: false })?;
-        let invalid = || ApiError::Unauthorized { presented: true };
-        if sent.next().is_some() {
-            return Err(invalid());
-        }
-        let (scheme, token) = presented.to_str().ok().and_then(|value| value.split_once(' ')).ok_or_else(invalid)?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(ApiError::Unauthorized { presented: false });
-        }
-        let verified = app.tokens.verify(token).map_err(|_| invalid())?;
-        if !is_live(app, &verified).await? {
-            return Err(invalid());
-        }
-        let origin = Origin { client: Some(verified.client.clone()), ..super::origin(parts, app) };
-        Ok(Self { token: verified, origin })
+        let presented = Presented::in_header(&parts.headers)?.ok_or(ApiError::Unauthorized { presented: false })?;
+        Self::authenticate(app, parts, presented).await
     }
 }
 
 impl Caller {
+    /// Whoever presents this token with this request.
+    ///
+    /// A token that is bound to a key is good for nothing without the key, and one that is not has no key to prove
+    /// (RFC 9449 §7.1, §7.2): neither passes for the other.
+    pub async fn authenticate(app: &App, parts: &Parts, presented: Presented<'_>) -> Result<Self, ApiError> {
+        let Presented { scheme, token } = presented;
+        let invalid = || ApiError::Unauthorized { presented: true };
+        let verified = app.tokens.verify(token).map_err(|_| invalid())?;
+        if (scheme == Scheme::DPoP) != verified.jkt.is_some() || !is_live(app, &verified).await? {
+            return Err(invalid());
+        }
+        if let Some(jkt) = &verified.jkt {
+            let (method, path) = (parts.method.as_str(), parts.uri.path());
+            dpop::prove(app, &parts.headers, Proved { method, path, token: Some(token) }, jkt).await?;
+        }
+        let origin = Origin { client: Some(verified.client.clone()), ..super::origin(parts, app) };
+        Ok(Self { token: verified, origin })
+    }
+
     /// The token, believed.
     pub fn token(&self) -> &Verified {
         &self.token

@@ -3,10 +3,12 @@
 mod address;
 pub mod browser;
 mod caller;
+pub mod dpop;
 mod event;
 mod extract;
 mod origin;
 mod page;
+mod presented;
 mod problem;
 pub mod profile;
 mod request_log;
@@ -19,6 +21,7 @@ pub use self::{
     extract::{Body, Object, OptionalBody, Params, PathOf, nullable},
     origin::origin,
     page::{Cursor, Page},
+    presented::{Presented, Scheme},
     problem::{ApiError, FieldFault, Problem},
     request_log::{RequestId, track},
     revised::Revised,

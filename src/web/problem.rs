@@ -7,6 +7,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::dpop;
 use crate::{
     accounts,
     crypto::CryptoError,
@@ -35,6 +36,9 @@ pub enum ApiError {
         /// Whether one was sent.
         presented: bool,
     },
+    /// The token is bound to a key, and nothing proves that whoever sends it has that key (RFC 9449 §7.1).
+    #[error("{0}")]
+    InvalidProof(&'static str),
     /// The token was not issued for this.
     #[error("the access token lacks the scope `{0}`")]
     InsufficientScope(&'static str),
@@ -167,6 +171,7 @@ impl ApiError {
             Self::BadRequest { code, .. } => (StatusCode::BAD_REQUEST, code, "Bad request"),
             Self::Unprocessable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_fields", "Invalid fields"),
             Self::Unauthorized { .. } => (StatusCode::UNAUTHORIZED, "unauthorized", "Not authenticated"),
+            Self::InvalidProof(_) => (StatusCode::UNAUTHORIZED, "invalid_dpop_proof", "Not authenticated"),
             Self::InsufficientScope(_) => (StatusCode::FORBIDDEN, "insufficient_scope", "Insufficient scope"),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
             Self::Refused { code, .. } => (StatusCode::FORBIDDEN, code, "Not allowed"),
@@ -187,11 +192,29 @@ impl ApiError {
     pub fn oauth_code(&self) -> &'static str {
         match self.parts().0 {
             _ if matches!(self, Self::InsufficientScope(_)) => "insufficient_scope",
+            _ if matches!(self, Self::InvalidProof(_)) => "invalid_dpop_proof",
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => "temporarily_unavailable",
             status if status.is_server_error() => "server_error",
             StatusCode::UNAUTHORIZED => "invalid_token",
             StatusCode::FORBIDDEN => "access_denied",
             _ => "invalid_request",
+        }
+    }
+
+    /// What to authenticate by (RFC 6750 §3, RFC 9449 §7.1), one scheme each.
+    fn challenges(&self) -> Vec<String> {
+        let algorithms = dpop::algorithms();
+        match self {
+            Self::Unauthorized { presented: false } => vec!["Bearer".to_owned(), format!("DPoP {algorithms}")],
+            Self::Unauthorized { presented: true } => {
+                let error = "error=\"invalid_token\"";
+                vec![format!("Bearer {error}"), format!("DPoP {error}, {algorithms}")]
+            }
+            Self::InvalidProof(_) => vec![format!("DPoP error=\"invalid_dpop_proof\", {algorithms}")],
+            Self::InsufficientScope(scope) => {
+                vec![format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"")]
+            }
+            _ => Vec::new(),
         }
     }
 
@@ -222,15 +245,12 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.parts().0.into_response();
         let headers = response.headers_mut();
+        for challenge in self.challenges() {
+            if let Ok(value) = HeaderValue::try_from(challenge) {
+                headers.append(header::WWW_AUTHENTICATE, value);
+            }
+        }
         match &self {
-            Self::Unauthorized { presented } => {
-                let challenge = if *presented { "Bearer error=\"invalid_token\"" } else { "Bearer" };
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-            }
-            Self::InsufficientScope(scope) => {
-                let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
-                headers.extend(HeaderValue::try_from(challenge).ok().map(|value| (header::WWW_AUTHENTICATE, value)));
-            }
             Self::TooMany { retry_after } => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));
             }

@@ -11,6 +11,7 @@ mod browser;
 mod database;
 mod mailbox;
 mod person;
+mod prover;
 
 mod admin;
 mod checks;

@@ -4,6 +4,7 @@ mod authorize;
 mod client_auth;
 mod codes;
 mod discovery;
+mod dpop;
 mod flow;
 mod interaction;
 mod introspection;

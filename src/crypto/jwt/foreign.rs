@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{
     Algorithm, DecodingKey,
-    jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse},
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse, ThumbprintHash},
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -13,11 +13,13 @@ use super::{InvalidJwt, public::signature_only, unverified_header};
 /// The public keys of a client (RFC 7517 §5).
 pub struct ForeignKeys(Vec<ForeignKey>);
 
-struct ForeignKey {
+pub(super) struct ForeignKey {
     kid: Option<String>,
     /// What it may have signed with.
-    algorithms: Vec<Algorithm>,
-    decoding: DecodingKey,
+    pub algorithms: Vec<Algorithm>,
+    pub decoding: DecodingKey,
+    /// RFC 7638, by SHA-256.
+    pub thumbprint: String,
 }
 
 /// None of the keys can be used.
@@ -50,7 +52,7 @@ impl ForeignKeys {
 }
 
 impl ForeignKey {
-    fn read(jwk: &Value) -> Option<Self> {
+    pub fn read(jwk: &Value) -> Option<Self> {
         let jwk: Jwk = serde_json::from_value(jwk.clone()).ok()?;
         if jwk.common.public_key_use.as_ref().is_some_and(|purpose| *purpose != PublicKeyUse::Signature) {
             return None;
@@ -70,6 +72,7 @@ impl ForeignKey {
             algorithms.retain(|algorithm| own.to_string() == format!("{algorithm:?}"));
         }
         let decoding = DecodingKey::from_jwk(&jwk).ok()?;
-        (!algorithms.is_empty()).then_some(Self { kid: jwk.common.key_id, algorithms, decoding })
+        let thumbprint = jwk.thumbprint(ThumbprintHash::SHA256).ok()?;
+        (!algorithms.is_empty()).then_some(Self { kid: jwk.common.key_id, algorithms, decoding, thumbprint })
     }
 }

@@ -4,6 +4,7 @@
 //! signature. Verification is `jsonwebtoken`'s. An algorithm belongs to a key and is never taken from a token.
 
 mod foreign;
+mod proof;
 mod public;
 mod signing;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, de::IgnoredAny};
 
 pub use self::{
     foreign::{ForeignKeys, NoUsableKey},
+    proof::{Proven, verify_proof},
     public::PublicKey,
     signing::SigningKey,
 };

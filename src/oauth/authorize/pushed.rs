@@ -15,7 +15,7 @@ use super::{request, waiting};
 use crate::{
     app::App,
     oauth::{
-        client_auth,
+        client_auth, dpop,
         error::{OAuthError, OAuthErrorBody, no_store},
         form::Form,
     },
@@ -47,6 +47,14 @@ pub async fn push(State(app): State<App>, headers: HeaderMap, form: Form) -> Res
     if parameters.get("request_uri").is_some() {
         return Err(OAuthError::InvalidRequest("`request_uri` cannot be pushed itself".to_owned()));
     }
+    // The code is bound to the key that the client proves already now (RFC 9449 §10.1).
+    let parameters = match (dpop::proof(&app, &headers, "/oauth/par").await?, parameters.get("dpop_jkt")) {
+        (Some(jkt), Some(named)) if jkt != named => {
+            return Err(OAuthError::InvalidRequest("`dpop_jkt` is not the key of the proof".to_owned()));
+        }
+        (Some(jkt), _) => parameters.with("dpop_jkt", &jkt),
+        (None, _) => parameters,
+    };
     request::identify(&app, &parameters).await.map_err(|error| match error {
         ApiError::BadRequest { message, .. } => OAuthError::InvalidRequest(message),
         other => other.into(),
