@@ -80,9 +80,9 @@ settings! {
     /// The largest request body that is read.
     body_limit: usize = "DEODAR_BODY_LIMIT" or "1MiB" => bytes(16 * KIB..=16 * MIB);
     /// The requests a second that one address may send to the token endpoint; 0 is no limit.
-    token_rate: u32 = "DEODAR_TOKEN_RATE" or "50" => number(0..=1_000_000);
+    token_rate: u32 = "DEODAR_TOKEN_RATE" or "200" => number(0..=1_000_000);
     /// The requests that one address may send to the token endpoint at once before its rate counts.
-    token_burst: u32 = "DEODAR_TOKEN_BURST" or "200" => number(1..=1_000_000);
+    token_burst: u32 = "DEODAR_TOKEN_BURST" or "1000" => number(1..=1_000_000);
     /// The time that requests in flight get to finish after the listener has closed.
     shutdown_grace: Duration = "DEODAR_SHUTDOWN_GRACE" or "10s" => duration(Duration::ZERO..=10 * MINUTE);
     /// The time between reporting not ready and closing the listener, for load balancers to notice.
