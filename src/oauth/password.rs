@@ -15,8 +15,7 @@ use crate::{
     app::App,
     crypto::Opaque,
     model::{
-        Authorization, AuthorizationId, Client, GrantType, InvalidScope, Login, RequestedClaims, ScopeSet,
-        Secret,
+        Authorization, AuthorizationId, Client, GrantType, InvalidScope, Login, RequestedClaims, ScopeSet, Secret,
     },
     store,
 };

@@ -210,3 +210,25 @@ async fn a_code_of_somebody_who_left_is_worth_nothing() {
     shop.refresh(&tokens.text_at("/refresh_token"), &[]).await.oauth(400, "invalid_grant");
     assert!(!shop.is_active(&tokens.text_at("/access_token")).await);
 }
+
+/// Issue 4: tokens say who somebody is, never what they may do, however much that is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_somebody_with_ten_thousand_roles_is_small() {
+    let app = TestApp::spawn().await;
+    let admin = app.admin().await;
+    let shop = app.web_client(&admin, json!({})).await;
+    let ana = app.person("ana").await;
+    let mut conn = app.database.connect().await;
+    for sql in [
+        "INSERT INTO roles (name) SELECT 'many-' || n FROM generate_series(1, 10000) AS n",
+        "INSERT INTO assignments (principal_type, principal_id, role)
+         SELECT 'User', id::text, 'many-' || n FROM users, generate_series(1, 10000) AS n WHERE username = 'ana'",
+    ] {
+        sqlx::query(sql).execute(&mut conn).await.unwrap();
+    }
+    let mut browser = app.browser_of(&ana).await;
+    let tokens = shop.redeem(&shop.code(&mut browser, &[("scope", "openid email profile photos")]).await).await.is(200);
+    let token = tokens.text_at("/access_token");
+    assert!(token.len() < 1024, "{}", token.len());
+    assert!(!claims(&token).to_string().contains("many-"));
+}

@@ -150,6 +150,65 @@ async fn keys_are_replaced_when_it_is_time_and_nodes_agree_on_the_new_ones() {
     assert!(before.is_subset(&after));
 }
 
+/// A client that keeps the key set for as long as it may, and no longer.
+struct Caching {
+    http: Actor,
+    keys: jsonwebtoken::jwk::JwkSet,
+    until: i64,
+}
+
+impl Caching {
+    async fn new(http: Actor, now: i64) -> Self {
+        let answer = http.get("/oauth/jwks").await.is(200);
+        let age: i64 = answer.header("cache-control").split("max-age=").nth(1).unwrap().parse().unwrap();
+        Self { http, keys: serde_json::from_value(answer.json).unwrap(), until: now + age }
+    }
+
+    async fn verifies(&mut self, token: &str, now: i64) -> bool {
+        if now >= self.until {
+            *self = Self::new(self.http.clone(), now).await;
+        }
+        let Some(key) = self.keys.find(&kid(token)) else { return false };
+        let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::ES256);
+        (validation.validate_aud, validation.validate_exp) = (false, false);
+        let key = jsonwebtoken::DecodingKey::from_jwk(key).unwrap();
+        jsonwebtoken::decode::<Value>(token, &key, &validation).is_ok()
+    }
+}
+
+/// Issue 4: keys follow each other under load, and no client that caches the key set meets a key that it does not know.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_caches_the_key_set_verifies_every_token_across_rotations() {
+    let app = TestApp::spawn().await;
+    let other = app.second_node().await;
+    let admin = app.admin().await;
+    let shop = app.client("shop", "orders", &[]).await;
+    let shops = [shop.clone(), other.ask(&shop)];
+    let now = || app.clock.now().unix_timestamp();
+    // They learnt the keys at different times.
+    let mut clients = Vec::new();
+    let (mut signers, mut tokens) = (BTreeSet::new(), Vec::new());
+    for step in 0..60 {
+        if step % 7 == 0 {
+            clients.push(Caching::new(shops[step % 2].clone(), now()).await);
+        }
+        if step % 20 == 5 {
+            let rotating = admin.clone().with_fresh_token().await;
+            rotating.send(Method::POST, "/api/v1/admin/keys/rotate", None).await.is(201);
+        }
+        let issued = futures_util::future::join_all((0..8).map(|n| shops[n % 2].client_credentials(None))).await;
+        tokens.extend(issued.into_iter().map(|answer| answer.is(200).text_at("/access_token")));
+        signers.insert(kid(tokens.last().unwrap()));
+        for client in &mut clients {
+            for token in tokens.iter().rev().take(24) {
+                assert!(client.verifies(token, now()).await, "step {step}");
+            }
+        }
+        app.later(Duration::from_secs(40));
+    }
+    assert_eq!(signers.len(), 4, "{signers:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_word_too_much_does_not_rotate() {
     let app = TestApp::spawn().await;
