@@ -45,7 +45,7 @@ pub fn api(app: &App) -> OpenApiRouter<App> {
         .merge(admin::routes())
         .merge(limited(app, oauth::limited_routes()))
         .merge(oauth::routes())
-        .merge(oauth::browser_routes(app))
+        .merge(limited(app, oauth::browser_routes(app)))
         .merge(ops::routes())
 }
 

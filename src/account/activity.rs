@@ -19,6 +19,7 @@ pub async fn list(
 ) -> Result<Json<Page<EventView>>, ApiError> {
     let user = caller.require_self(&app, "Deodar::viewSelf").await?;
     let filter = Filter { concerning: Some(user.to_string()), ..Filter::default() };
-    let rows = store::audit::list(&app.pool, &filter, EventView::after(&cursor)?, cursor.rows()?).await?;
+    let rows =
+        store::audit::list(&app.pool, &filter, app.oldest_event(), EventView::after(&cursor)?, cursor.rows()?).await?;
     Ok(Json(cursor.page(rows, EventView::key, EventView::from)))
 }

@@ -11,7 +11,7 @@ use crate::{
     app::App,
     model::UserId,
     store::users::{ProfileChange, UserRow},
-    web::{ApiError, Body, Caller, OptionalBody, Problem, nullable, profile},
+    web::{ApiError, Body, Caller, OptionalBody, Problem, Revised, nullable, profile},
 };
 
 /// A person, as they see themselves.
@@ -106,30 +106,31 @@ pub async fn update(
 }
 
 /// Remove one's own account with everything personal. What is on record keeps its opaque id.
-#[utoipa::path(delete, path = "/api/v1/me", tag = "account", request_body = Option<Reason>, responses((status = 204),
+#[utoipa::path(delete, path = "/api/v1/me", tag = "account", request_body = Option<Reason>, responses(
+    (status = 204, headers(("Deodar-Revision" = i64))),
     (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub async fn delete(
     State(app): State<App>,
     caller: Caller,
     OptionalBody(body): OptionalBody<Reason>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Revised<StatusCode>, ApiError> {
     let user = caller.require_self(&app, "Deodar::closeAccount").await?;
-    app.accounts.close(user, &proof(&caller, body.password), true, caller.origin()).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let revision = app.accounts.close(user, &proof(&caller, body.password), true, caller.origin()).await?;
+    Ok(Revised(revision, StatusCode::NO_CONTENT))
 }
 
 /// Switch one's own account off. Everything of it stops; an administrator can switch it on again.
 #[utoipa::path(post, path = "/api/v1/me/deactivate", tag = "account", request_body = Option<Reason>, responses(
-    (status = 204),
+    (status = 204, headers(("Deodar-Revision" = i64))),
     (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub async fn deactivate(
     State(app): State<App>,
     caller: Caller,
     OptionalBody(body): OptionalBody<Reason>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Revised<StatusCode>, ApiError> {
     let user = caller.require_self(&app, "Deodar::closeAccount").await?;
-    app.accounts.close(user, &proof(&caller, body.password), false, caller.origin()).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let revision = app.accounts.close(user, &proof(&caller, body.password), false, caller.origin()).await?;
+    Ok(Revised(revision, StatusCode::NO_CONTENT))
 }
 
 /// Change one's own password. Every other session ends.

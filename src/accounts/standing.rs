@@ -4,7 +4,7 @@ use super::{Accounts, Error, pace::Subject};
 use crate::{
     crypto::import_password_hash,
     mail::Message,
-    model::{Email, Event, Origin, Principal, Secret, UserId, Username},
+    model::{Email, Event, Origin, Principal, Revision, Secret, UserId, Username},
     pdp::Write,
     store::{
         self,
@@ -15,6 +15,8 @@ use crate::{
 
 /// An account made by an administrator.
 pub struct NewAccount {
+    /// Its id to be.
+    pub id: UserId,
     /// Login name.
     pub username: Username,
     /// Address.
@@ -60,7 +62,7 @@ impl Accounts {
         account: &NewAccount,
         hash: Option<&Secret<String>>,
     ) -> Result<UserId, Error> {
-        let id = UserId::new();
+        let id = account.id;
         let user = NewUser {
             id,
             username: &account.username,
@@ -137,6 +139,7 @@ impl Accounts {
         self.end(write, user, None, None).await?;
         store::mail_tokens::delete_all(write.conn(), user).await?;
         store::second_factors::delete_challenges(write.conn(), user).await?;
+        store::second_factors::delete_bypass(write.conn(), user).await?;
         write.changed(Change::Principal(Principal::User(user)));
         self.notify(write.conn(), user, &Message::AccountDeactivated).await
     }
@@ -170,8 +173,14 @@ impl Accounts {
         Ok(store::throttle::forget(write.conn(), &subjects).await?)
     }
 
-    /// Switches one's own account off.
-    pub async fn close(&self, user: UserId, proof: &super::Proof, remove: bool, origin: &Origin) -> Result<(), Error> {
+    /// Switches one's own account off, or removes it.
+    pub async fn close(
+        &self,
+        user: UserId,
+        proof: &super::Proof,
+        remove: bool,
+        origin: &Origin,
+    ) -> Result<Revision, Error> {
         self.ensure_proven(user, proof, origin).await?;
         let mut write = self.pdp.write().await?;
         let action = if remove {
@@ -183,7 +192,6 @@ impl Accounts {
         };
         let event = Event::new(action, origin).by(Principal::User(user));
         store::audit::insert(write.conn(), self.clock.now(), &event).await?;
-        self.finish(write).await?;
-        Ok(())
+        self.finish(write).await
     }
 }

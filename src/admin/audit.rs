@@ -86,7 +86,8 @@ pub async fn list(
         return Ok(export(app, filter, "application/x-ndjson", Vec::new(), json_lines));
     }
     let cursor = Cursor::new(query.limit, query.cursor);
-    let rows = store::audit::list(&app.pool, &filter, EventView::after(&cursor)?, cursor.rows()?).await?;
+    let rows =
+        store::audit::list(&app.pool, &filter, app.oldest_event(), EventView::after(&cursor)?, cursor.rows()?).await?;
     Ok(Json(cursor.page(rows, EventView::key, EventView::from)).into_response())
 }
 
@@ -101,7 +102,8 @@ fn export(app: App, filter: Filter, ty: &'static str, start: Vec<u8>, lines: Lin
             return Ok(Some((Bytes::from(start), (app, filter, next, None))));
         }
         let Some(before) = next else { return Ok(None) };
-        let rows = store::audit::list(&app.pool, &filter, before, CHUNK).await.map_err(ApiError::from)?;
+        let rows =
+            store::audit::list(&app.pool, &filter, app.oldest_event(), before, CHUNK).await.map_err(ApiError::from)?;
         let Some(last) = rows.last() else { return Ok::<_, ApiError>(None) };
         let next = (rows.len() as i64 == CHUNK).then_some(Some((last.at, last.id)));
         Ok(Some((Bytes::from(lines(rows)?), (app, filter, next, None))))

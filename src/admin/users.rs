@@ -17,7 +17,7 @@ use super::{
 use crate::{
     accounts::{NewAccount, NewPassword},
     app::App,
-    model::{Email, InvalidEmail, InvalidLine, InvalidUsername, Line, Secret, UserId, Username},
+    model::{Email, EntityRef, InvalidEmail, InvalidLine, InvalidUsername, Line, Secret, UserId, Username},
     pdp::Write,
     store::{self, users::UserRow},
     web::{ApiError, Body, Caller, Cursor, Page, Params, PathOf, Problem, Revised, nullable, profile},
@@ -153,7 +153,8 @@ pub async fn create(
     caller.require(&app, "Deodar::createUser", server()).await?;
     let account = body.read()?;
     let hash = app.accounts.prepare(&account).await?;
-    let act = Act::new("Deodar::createUser", server(), Gives::Nothing).with("username", account.username.as_str());
+    let made = EntityRef::new("User", account.id.to_string());
+    let act = Act::new("Deodar::createUser", server(), Gives::Nothing).about(made);
     let mut write = authority::begin(&app, &caller, &[act]).await?;
     let id = app.accounts.create(&mut write, &account, hash.as_ref()).await?;
     let view = find(&mut write, id).await?;
@@ -171,7 +172,7 @@ pub async fn get(
     caller: Caller,
     PathOf(id): PathOf<String>,
 ) -> Result<Json<UserView>, ApiError> {
-    caller.require(&app, "Deodar::viewUser", crate::model::EntityRef::new("User", id.as_str())).await?;
+    caller.require(&app, "Deodar::viewUser", EntityRef::new("User", id.as_str())).await?;
     Ok(Json(app.accounts.find(existing(&id)?).await?.into()))
 }
 
@@ -351,6 +352,7 @@ impl NewUserBody {
         };
         let name = profile::read(self.display_name.map(Some), None, None)?.display_name.flatten();
         Ok(NewAccount {
+            id: UserId::new(),
             username: username(&self.username)?,
             email: self.email.as_deref().map(address).transpose()?,
             email_verified: self.email_verified,

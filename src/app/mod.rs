@@ -182,6 +182,12 @@ impl App {
 }
 
 impl Inner {
+    /// Since when events are on record.
+    pub fn oldest_event(&self) -> time::OffsetDateTime {
+        let keep = self.config.audit_retention.try_into().unwrap_or(time::Duration::MAX);
+        self.clock.now().checked_sub(keep).unwrap_or(time::OffsetDateTime::UNIX_EPOCH)
+    }
+
     /// When what follows from an authorization that is given at `now` ends.
     pub fn authorization_ends(&self, now: time::OffsetDateTime) -> store::codes::Ends {
         let after = |setting: Duration| now + time::Duration::try_from(setting).unwrap_or(time::Duration::DAY);

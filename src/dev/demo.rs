@@ -165,6 +165,7 @@ async fn write(app: &App, secrets: &Secrets) -> Result<(), DemoError> {
 
 fn account(name: &str, password: &str) -> Result<NewAccount, DemoError> {
     Ok(NewAccount {
+        id: UserId::new(),
         username: username(name)?,
         email: Some(format!("{name}@example.com").parse().map_err(|_| DemoError::Wrong)?),
         email_verified: true,

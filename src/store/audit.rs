@@ -81,10 +81,12 @@ pub async fn insert(db: impl PgExecutor<'_>, at: OffsetDateTime, event: &Event<'
     Ok(())
 }
 
-/// A page of events, newest first, before an event.
+/// A page of events, newest first, before an event. What is older than `oldest` counts as forgotten, though its day may
+/// still lie on the disk.
 pub async fn list(
     db: impl PgExecutor<'_>,
     filter: &Filter,
+    oldest: OffsetDateTime,
     before: Option<(OffsetDateTime, Uuid)>,
     limit: i64,
 ) -> Result<Vec<EventRow>, Error> {
@@ -97,7 +99,7 @@ pub async fn list(
          WHERE ($1::text IS NULL OR actor_id = $1) AND ($2::text IS NULL OR action = $2)
            AND ($3::text IS NULL OR target_id = $3) AND ($4::text IS NULL OR actor_id = $4 OR target_id = $4)
            AND ($5::text IS NULL OR outcome = $5) AND ($6::timestamptz IS NULL OR at >= $6)
-           AND ($7::timestamptz IS NULL OR at < $7) AND ($8::timestamptz IS NULL OR (at, id) < ($8, $9))
+           AND at >= $11 AND ($7::timestamptz IS NULL OR at < $7) AND ($8::timestamptz IS NULL OR (at, id) < ($8, $9))
          ORDER BY at DESC, id DESC LIMIT $10",
         filter.actor,
         filter.action,
@@ -108,7 +110,8 @@ pub async fn list(
         filter.until,
         before_at,
         before_id,
-        limit
+        limit,
+        oldest
     );
     Ok(rows.fetch_all(db).await?)
 }

@@ -272,6 +272,12 @@ pub async fn delete_challenges(db: impl PgExecutor<'_>, user: UserId) -> Result<
     Ok(())
 }
 
+/// Takes an administrator's bypass back.
+pub async fn delete_bypass(db: impl PgExecutor<'_>, user: UserId) -> Result<(), Error> {
+    sqlx::query!("DELETE FROM mfa_bypasses WHERE user_id = $1", user.0).execute(db).await?;
+    Ok(())
+}
+
 /// Forgets what expired.
 pub async fn prune(db: impl PgExecutor<'_>, now: OffsetDateTime) -> Result<u64, Error> {
     let done = sqlx::query!(

@@ -52,7 +52,8 @@ pub async fn show(State(app): State<App>, me: Me, Query(asked): Query<Asked>) ->
     me.require(&app, "Deodar::viewSelf").await?;
     let filter = Filter { concerning: Some(me.person.id.to_string()), ..Filter::default() };
     let cursor = Cursor::new(Some(20), asked.before);
-    let rows = store::audit::list(&app.pool, &filter, EventView::after(&cursor)?, cursor.rows()?).await?;
+    let rows =
+        store::audit::list(&app.pool, &filter, app.oldest_event(), EventView::after(&cursor)?, cursor.rows()?).await?;
     let view = |row: EventRow| Line {
         words: event(&row),
         failed: row.outcome != "success",

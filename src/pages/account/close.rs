@@ -70,7 +70,7 @@ async fn close(app: &App, me: &Me, password: String, remove: bool) -> PageResult
         return Ok(page(me, &Faults::new("Give your password to close the account.")));
     }
     match app.accounts.close(me.person.id, &me.proof(Some(password)), remove, &me.browser.origin).await {
-        Ok(()) => Ok(leave(me.go("/login?news=closed"))),
+        Ok(_) => Ok(leave(me.go("/login?news=closed"))),
         Err(Error::Wrong) => Ok(page(me, &Faults::new("That is not your password."))),
         Err(error) => Ok(page(me, &Faults::of(error, "")?)),
     }

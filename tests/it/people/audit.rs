@@ -144,7 +144,7 @@ async fn a_login_that_the_policies_refuse_is_on_record() {
     let policies = forbid(ana.id(), mfa) + &forbid(ben.id(), "");
     files.insert("policies/house.cedar".to_owned(), policies);
     let number = admin.create_bundle(&files).await.is(201).json["number"].as_i64().unwrap();
-    admin.activate(number).await.is(200);
+    admin.activate(number).await.is(204);
 
     let needed = ana.sign_in().await.oauth(400, "invalid_grant");
     assert!(needed.text.contains("a second factor is needed"), "{}", needed.text);

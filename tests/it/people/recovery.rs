@@ -120,7 +120,7 @@ async fn a_link_works_once_for_an_hour_and_the_newest_only() {
     let change = link(&app, &ana.email).await;
     let body = json!({ "email": "ana@other.example", "email_verified": true });
     let path = format!("/api/v1/admin/users/{}", ana.id());
-    admin.send(Method::PATCH, &path, Some(&body)).await.is(200);
+    admin.with_fresh_token().await.send(Method::PATCH, &path, Some(&body)).await.is(200);
     dead.push(("sent to an address that is no longer hers", confirm(&anonymous, &change).await));
     for (what, answer) in dead {
         let detail = answer.json["detail"].clone();
