@@ -141,13 +141,13 @@ pub async fn change_password(
     State(app): State<App>,
     caller: Caller,
     Body(body): Body<PasswordChange>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Revised<StatusCode>, ApiError> {
     let user = caller.require_self(&app, "Deodar::updateSelf").await?;
     let (current, new) = (body.current_password.secret(), body.new_password.secret());
     let session = caller.token().session_id;
     let done = app.accounts.change_password(user, current, new, session, caller.origin()).await;
-    done.map_err(|error| ApiError::from(error).renamed("password", "new_password"))?;
-    Ok(StatusCode::NO_CONTENT)
+    let revision = done.map_err(|error| ApiError::from(error).renamed("password", "new_password"))?;
+    Ok(Revised(revision, StatusCode::NO_CONTENT))
 }
 
 /// Why the caller may change what protects the account.

@@ -53,15 +53,12 @@ pub async fn register(State(app): State<App>, origin: Origin, Body(body): Body<N
     let email = body.email.parse::<Email>().map_err(|error| fault("email", error.to_string()));
     let (Ok(username), Ok(email)) = (username, email) else { return Err(ApiError::Unprocessable(faults)) };
     let new = Registration { username, email, password: body.password.secret() };
-    let registered = app.accounts.register(new, &origin).await?;
-    if !app.config.sign_up_tells {
-        return Ok((StatusCode::ACCEPTED, Json(Accepted { message: MAIL, id: None })).into_response());
-    }
-    match registered {
-        Registered::Created(id) => {
+    match app.accounts.register(new, &origin).await? {
+        None => Ok((StatusCode::ACCEPTED, Json(Accepted { message: MAIL, id: None })).into_response()),
+        Some(Registered::Created(id)) => {
             Ok((StatusCode::CREATED, Json(Accepted { message: MAIL, id: Some(id) })).into_response())
         }
-        Registered::UsernameTaken => Err(crate::accounts::Error::UsernameTaken.into()),
-        Registered::EmailTaken => Err(crate::accounts::Error::EmailTaken.into()),
+        Some(Registered::UsernameTaken) => Err(crate::accounts::Error::UsernameTaken.into()),
+        Some(Registered::EmailTaken) => Err(crate::accounts::Error::EmailTaken.into()),
     }
 }

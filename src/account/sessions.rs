@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::{
     app::App,
     model::{ClientId, SessionId, SessionRecord},
-    web::{ApiError, Caller, Page, PathOf, Problem},
+    web::{ApiError, Caller, Page, PathOf, Problem, Revised},
 };
 
 /// A browser or an application in which the caller is logged in.
@@ -52,22 +52,26 @@ pub async fn list(State(app): State<App>, caller: Caller) -> Result<Json<Page<Se
 
 /// End one session. Its tokens are dead.
 #[utoipa::path(delete, path = "/api/v1/me/sessions/{id}", tag = "account", params(("id" = String, Path)), responses(
-    (status = 204),
+    (status = 204, headers(("Deodar-Revision" = i64))),
     (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub async fn end(State(app): State<App>, caller: Caller, PathOf(id): PathOf<String>) -> Result<StatusCode, ApiError> {
+pub async fn end(
+    State(app): State<App>,
+    caller: Caller,
+    PathOf(id): PathOf<String>,
+) -> Result<Revised<StatusCode>, ApiError> {
     let user = caller.require_self(&app, "Deodar::manageSessions").await?;
     let id = id.parse().map_err(|_| ApiError::NotFound("such session".to_owned()))?;
-    app.accounts.end_session(user, id, caller.origin()).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let revision = app.accounts.end_session(user, id, caller.origin()).await?;
+    Ok(Revised(revision, StatusCode::NO_CONTENT))
 }
 
 /// End every session, this one too.
-#[utoipa::path(delete, path = "/api/v1/me/sessions", tag = "account", responses((status = 204),
+#[utoipa::path(delete, path = "/api/v1/me/sessions", tag = "account", responses((status = 204, headers(("Deodar-Revision" = i64))),
     (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub async fn end_all(State(app): State<App>, caller: Caller) -> Result<StatusCode, ApiError> {
+pub async fn end_all(State(app): State<App>, caller: Caller) -> Result<Revised<StatusCode>, ApiError> {
     let user = caller.require_self(&app, "Deodar::manageSessions").await?;
-    app.accounts.end_sessions(user, None, caller.origin()).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let revision = app.accounts.end_sessions(user, None, caller.origin()).await?;
+    Ok(Revised(revision, StatusCode::NO_CONTENT))
 }
 
 impl SessionView {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Accounts, Error, password::Proof};
+use super::{Accounts, Error, pace::Subject, password::Proof};
 use crate::{
     crypto::{Opaque, digest},
     mail::Message,
@@ -30,7 +30,7 @@ impl Accounts {
     /// The same for somebody who is not logged in. Answers at once and alike, whether anybody waits for a link or not:
     /// the work goes on afterwards.
     pub async fn request_verification(self: &Arc<Self>, address: Email, origin: Origin) -> Result<(), Error> {
-        self.ensure_calm(&origin).await?;
+        self.attempt(&Subject::Address(&origin)).await?;
         let people = store::within(store::users::list_reachable(&self.pool, &address)).await?;
         let accounts = Arc::clone(self);
         self.tasks.spawn(async move {

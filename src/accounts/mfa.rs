@@ -89,6 +89,8 @@ impl Accounts {
             return Err(self.wrong_code(user, origin).await?);
         };
         let mut tx = self.pool.begin().await?;
+        // A login with one factor that is under way comes before or not at all.
+        store::users::lock(&mut *tx, user).await?;
         let step = i64::try_from(step).unwrap_or(i64::MAX);
         if !store::second_factors::activate_totp(&mut *tx, user, &sealed, step).await? {
             return Err(Error::Missing("authenticator being set up: begin again"));
@@ -219,10 +221,16 @@ impl Accounts {
 
     /// Warns those whose backup codes expire soon.
     pub(super) async fn warn_of_expiring_codes(&self, now: OffsetDateTime) -> Result<(), Error> {
-        let mut tx = self.pool.begin().await?;
-        for (user, at) in store::second_factors::warn_of_expiry(&mut *tx, now, now + WARNING).await? {
-            self.notify(&mut tx, user, &Message::BackupCodesExpiring { at }).await?;
+        loop {
+            let mut tx = self.pool.begin().await?;
+            let some = store::second_factors::warn_of_expiry(&mut *tx, now, now + WARNING).await?;
+            for (user, at) in &some {
+                self.notify(&mut tx, *user, &Message::BackupCodesExpiring { at: *at }).await?;
+            }
+            self.commit(tx).await?;
+            if some.is_empty() {
+                return Ok(());
+            }
         }
-        self.commit(tx).await
     }
 }

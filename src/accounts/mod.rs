@@ -60,6 +60,8 @@ pub struct Settings {
     pub password_policy: PasswordPolicy,
     /// Whether strangers may register.
     pub sign_up: bool,
+    /// Whether registering tells at once what is taken.
+    pub sign_up_tells: bool,
     /// Roles of those who registered themselves.
     pub default_roles: Vec<RoleName>,
     /// How long sessions last.

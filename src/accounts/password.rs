@@ -6,7 +6,7 @@ use super::{Accounts, Error};
 use crate::{
     crypto::Password,
     mail::Message,
-    model::{Event, Origin, Principal, Secret, SessionId, UserId},
+    model::{Event, Origin, Principal, Revision, Secret, SessionId, UserId},
     store::{self, users::UserRow},
 };
 
@@ -58,7 +58,7 @@ impl Accounts {
         new: Secret<String>,
         session: Option<SessionId>,
         origin: &Origin,
-    ) -> Result<(), Error> {
+    ) -> Result<Revision, Error> {
         let row = store::users::find(&self.pool, user).await?.ok_or(Error::Unknown)?;
         let found = store::users::credentials(&self.pool, user).await?;
         self.prove_password("", found.as_ref(), current, origin).await?;
@@ -72,7 +72,6 @@ impl Accounts {
         self.notify(write.conn(), user, &Message::PasswordChanged).await?;
         let event = Event::new("password_changed", origin).by(Principal::User(user));
         store::audit::insert(write.conn(), self.clock.now(), &event).await?;
-        self.finish(write).await?;
-        Ok(())
+        self.finish(write).await
     }
 }

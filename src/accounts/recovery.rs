@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Accounts, Error};
+use super::{Accounts, Error, pace::Subject};
 use crate::{
     crypto::{Opaque, digest},
     mail::Message,
@@ -14,7 +14,7 @@ impl Accounts {
     /// Sends a link to a new password to whoever has this address. Answers at once and alike, whether there is anybody
     /// or not: the work goes on afterwards.
     pub async fn request_reset(self: &Arc<Self>, address: Email, origin: Origin) -> Result<(), Error> {
-        self.ensure_calm(&origin).await?;
+        self.attempt(&Subject::Address(&origin)).await?;
         let people = store::within(store::users::list_reachable(&self.pool, &address)).await?;
         let accounts = Arc::clone(self);
         self.tasks.spawn(async move {
@@ -94,7 +94,7 @@ impl Accounts {
         if unproven && let Some(address) = address {
             store::users::prove_email(write.conn(), user, &email(&address)?, now).await?;
         }
-        let pace = [super::pace::Subject::Password(user).to_string()];
+        let pace = [Subject::Password(user).to_string()];
         store::throttle::forget(write.conn(), &pace).await?;
         self.notify(write.conn(), user, &Message::PasswordChanged).await?;
         let event = Event::new("password_reset", origin).by(Principal::User(user));

@@ -3,7 +3,9 @@
 //! By default the answer does not tell whether a name or an address is taken (N-153): whoever owns the address is told
 //! by mail.
 
-use super::{Accounts, Error};
+use std::sync::Arc;
+
+use super::{Accounts, Error, pace::Subject};
 use crate::{
     crypto::Opaque,
     mail::Message,
@@ -44,15 +46,29 @@ impl Accounts {
         self.settings.sign_up
     }
 
-    /// Registers somebody.
-    pub async fn register(&self, new: Registration, origin: &Origin) -> Result<Registered, Error> {
+    /// Registers somebody. Where nobody is to be told, nothing is looked up before the answer, `None`: it takes no longer
+    /// for a name that is taken (N-153).
+    pub async fn register(self: &Arc<Self>, new: Registration, origin: &Origin) -> Result<Option<Registered>, Error> {
         if !self.settings.sign_up {
             return Err(Error::SignUpOff);
         }
-        self.ensure_calm(origin).await?;
+        self.attempt(&Subject::Address(origin)).await?;
         let context = [new.username.as_str(), new.email.as_str(), new.email.local_part()];
-        let password = self.judge(new.password, &context).await?;
+        let password = self.judge(new.password.clone(), &context).await?;
         let hash = self.passwords.hash(&password).await?;
+        if self.settings.sign_up_tells {
+            return self.enter(&new, &hash, origin).await.map(Some);
+        }
+        let (accounts, origin) = (Arc::clone(self), origin.clone());
+        self.tasks.spawn(async move {
+            if let Err(error) = accounts.enter(&new, &hash, &origin).await {
+                tracing::error!(request_id = origin.request_id, error = %error, "somebody could not be registered");
+            }
+        });
+        Ok(None)
+    }
+
+    async fn enter(&self, new: &Registration, hash: &Secret<String>, origin: &Origin) -> Result<Registered, Error> {
         let now = self.clock.now();
         let id = UserId::new();
         let mut write = self.pdp.write().await?;
@@ -62,7 +78,7 @@ impl Accounts {
             email: Some(&new.email),
             email_verified: false,
             display_name: None,
-            password_hash: Some(&hash),
+            password_hash: Some(hash),
             at: now,
         };
         let registered = match store::users::insert(write.conn(), &user).await? {

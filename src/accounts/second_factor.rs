@@ -65,11 +65,18 @@ impl Accounts {
         self.attempt_code(user, origin).await?;
         let (answer, _) = self.pdp.check(&self.signing_in(user, origin, true), None, false).await?;
         let mut tx = self.pool.begin().await?;
+        // A change of the account that overtakes the login ends it (V-059).
+        store::users::lock(&mut *tx, user).await?;
+        if store::second_factors::find_challenge(&mut *tx, &hash, self.clock.now()).await?.is_none() {
+            return Err(Error::Spent);
+        }
         let Some(kind) = self.consume_code(&mut tx, user, code).await? else {
             tx.rollback().await?;
             return Err(self.wrong_code(user, origin).await?);
         };
         if !answer.allow {
+            tx.rollback().await?;
+            self.refused(user, origin).await?;
             return Err(Error::Refused);
         }
         if !store::second_factors::consume_challenge(&mut *tx, &hash).await? {

@@ -6,7 +6,7 @@ use super::{Accounts, Error};
 use crate::{
     crypto::{Opaque, digest},
     mail::Message,
-    model::{Event, Origin, Principal, SessionId, SessionRecord, UserId, amr},
+    model::{Event, Origin, Principal, Revision, SessionId, SessionRecord, UserId, amr},
     pdp::Write,
     store::{self, Conn},
 };
@@ -100,25 +100,23 @@ impl Accounts {
     }
 
     /// Ends one session of a person, with its tokens.
-    pub async fn end_session(&self, user: UserId, id: SessionId, origin: &Origin) -> Result<(), Error> {
+    pub async fn end_session(&self, user: UserId, id: SessionId, origin: &Origin) -> Result<Revision, Error> {
         let mut write = self.pdp.write().await?;
         if self.end(&mut write, user, Some(id), None).await? == 0 {
             return Err(Error::Missing("such session"));
         }
         let event = Event::new("sign_out", origin).by(Principal::User(user)).with("session", id.to_string());
         store::audit::insert(write.conn(), self.clock.now(), &event).await?;
-        self.finish(write).await?;
-        Ok(())
+        self.finish(write).await
     }
 
     /// Ends all sessions of a person, or all but one.
-    pub async fn end_sessions(&self, user: UserId, but: Option<SessionId>, origin: &Origin) -> Result<(), Error> {
+    pub async fn end_sessions(&self, user: UserId, but: Option<SessionId>, origin: &Origin) -> Result<Revision, Error> {
         let mut write = self.pdp.write().await?;
         let ended = self.end(&mut write, user, None, but).await?;
         let event = Event::new("sign_out_everywhere", origin).by(Principal::User(user)).with("sessions", ended);
         store::audit::insert(write.conn(), self.clock.now(), &event).await?;
-        self.finish(write).await?;
-        Ok(())
+        self.finish(write).await
     }
 
     /// Ends sessions in an open write: one, all, or all but one. Answers how many.

@@ -12,7 +12,7 @@ use crate::{
         Username,
     },
     pdp::{AccessRequest, ResourceInput, Session, Subject as Asking},
-    store::{self, users::Credentials},
+    store::{self, Conn, users::Credentials},
 };
 
 /// What a right password leads to.
@@ -38,14 +38,16 @@ impl Accounts {
             // Whoever is told to wait learns that others tried this account. It looks and takes as long as a wrong
             // password, and the text for both says to wait (N-101, V-058).
             self.work_in_vain().await?;
-            return Err(Error::Wrong);
+            return self.failed(found.as_ref(), "throttled", origin).await;
         }
         let user = proven?;
-        let two_factors = found.is_some_and(|credentials| credentials.mfa);
+        let Some(judged_by) = found else { return Err(Error::Wrong) };
+        let two_factors = judged_by.mfa;
         if !two_factors {
             self.ensure_one_factor_will_do(user, origin).await?;
         }
         let mut tx = self.pool.begin().await?;
+        self.ensure_unchanged(&mut tx, &judged_by).await?;
         let done = if two_factors {
             let (token, now) = (Opaque::new(Opaque::CHALLENGE)?, self.clock.now());
             let until = now + self.settings.challenge;
@@ -69,8 +71,10 @@ impl Accounts {
         let user = session.user;
         let found = store::users::credentials(&self.pool, user).await?;
         self.prove_password("", found.as_ref(), password, origin).await?;
+        let Some(judged_by) = found else { return Err(Error::Wrong) };
         let mut tx = self.pool.begin().await?;
-        if found.is_some_and(|credentials| credentials.mfa) {
+        self.ensure_unchanged(&mut tx, &judged_by).await?;
+        if judged_by.mfa {
             let (token, now) = (Opaque::new(Opaque::CHALLENGE)?, self.clock.now());
             let until = now + self.settings.challenge;
             store::second_factors::insert_challenge(&mut *tx, &token.hash(), user, None, now, until).await?;
@@ -125,17 +129,28 @@ impl Accounts {
                 store::throttle::forget(&self.pool, &[subject.to_string()]).await?;
                 Ok(user.id)
             }
-            (found, _) => {
-                self.failed_from(origin).await?;
-                let event = Event::new("sign_in", origin).ended(Outcome::Failure).with("reason", "password");
-                let event = match found {
-                    Some(user) => event.on(Principal::User(user.id).entity()),
-                    None => event,
-                };
-                store::audit::insert(&self.pool, self.clock.now(), &event).await?;
-                Err(Error::Wrong)
-            }
+            (found, _) => self.failed(found, "password", origin).await,
         }
+    }
+
+    /// Puts a failure on record and counts it against the address that it came from.
+    async fn failed<T>(&self, found: Option<&Credentials>, reason: &str, origin: &Origin) -> Result<T, Error> {
+        self.failed_from(origin).await?;
+        let event = Event::new("sign_in", origin).ended(Outcome::Failure).with("reason", reason);
+        let event = match found {
+            Some(user) => event.on(Principal::User(user.id).entity()),
+            None => event,
+        };
+        store::audit::insert(&self.pool, self.clock.now(), &event).await?;
+        Err(Error::Wrong)
+    }
+
+    /// Succeeds if the person is still as they were when the login was judged, and keeps them so until the transaction
+    /// ends: no session outlives a change that overtook it (V-059).
+    async fn ensure_unchanged(&self, conn: &mut Conn, judged_by: &Credentials) -> Result<(), Error> {
+        store::users::lock(&mut *conn, judged_by.id).await?;
+        let now = store::users::credentials(conn, judged_by.id).await?;
+        if now.is_some_and(|now| now.are_as_good_as(judged_by)) { Ok(()) } else { Err(Error::Wrong) }
     }
 
     /// Takes as long as looking at a password.
@@ -168,13 +183,21 @@ impl Accounts {
     /// Asks the policies whether a password alone lets this person in here.
     async fn ensure_one_factor_will_do(&self, user: UserId, origin: &Origin) -> Result<(), Error> {
         let (answer, _) = self.pdp.check(&self.signing_in(user, origin, false), None, false).await?;
-        match (answer.allow, answer.step_up, &origin.client) {
-            (true, ..) => Ok(()),
+        let refused = match (answer.allow, answer.step_up, &origin.client) {
+            (true, ..) => return Ok(()),
             // In a browser the account's own pages remain, where a second factor is set up.
-            (false, true, None) => Ok(()),
-            (false, true, Some(_)) => Err(Error::MfaNeeded),
-            (false, false, _) => Err(Error::Refused),
-        }
+            (false, true, None) => return Ok(()),
+            (false, true, Some(_)) => Error::MfaNeeded,
+            (false, false, _) => Error::Refused,
+        };
+        self.refused(user, origin).await?;
+        Err(refused)
+    }
+
+    /// Puts on record that the policies did not let somebody in.
+    pub(super) async fn refused(&self, user: UserId, origin: &Origin) -> Result<(), Error> {
+        let event = Event::new("sign_in", origin).by(Principal::User(user)).ended(Outcome::Denied);
+        Ok(store::audit::insert(&self.pool, self.clock.now(), &event).await?)
     }
 
     /// The question whether a person may log in to a client, or to the server itself.

@@ -111,23 +111,20 @@ impl Accounts {
         let current = store::users::find(write.conn(), user).await?.ok_or(Error::Unknown)?;
         let current = current.email.as_deref().map(store::users::email).transpose()?;
         let Some(address) = address.or(current.as_ref()) else { return Ok(()) };
+        if current.as_ref() != Some(address) {
+            // Links that went to an earlier address, and those that would bring another one, die with it (N-155).
+            store::mail_tokens::delete_all(write.conn(), user).await?;
+        }
         match verified {
-            Some(true) if !store::users::prove_email(write.conn(), user, address, now).await? => {
-                return Err(Error::EmailTaken);
-            }
-            Some(true) => {}
-            Some(false) => store::users::claim_email(write.conn(), user, address, now).await?,
-            None if current.as_ref().is_some_and(|current| current == address) => {}
+            Some(true) if !store::users::prove_email(write.conn(), user, address, now).await? => Err(Error::EmailTaken),
+            Some(true) => Ok(()),
+            Some(false) => Ok(store::users::claim_email(write.conn(), user, address, now).await?),
+            None if current.as_ref().is_some_and(|current| current == address) => Ok(()),
             None => {
                 store::users::claim_email(write.conn(), user, address, now).await?;
-                self.send_verification(write, user, address).await?;
+                self.send_verification(write, user, address).await
             }
         }
-        if current.as_ref() != Some(address) {
-            // Links that went to the old address die with it.
-            store::mail_tokens::delete_reset(write.conn(), user).await?;
-        }
-        Ok(())
     }
 
     /// Switches an account off: every session, token and link of it is dead.

@@ -49,6 +49,7 @@ pub(super) fn accounts(config: &Config, issuer: String) -> accounts::Settings {
             require: config.password_require.clone(),
         },
         sign_up: config.sign_up,
+        sign_up_tells: config.sign_up_tells,
         default_roles: config.default_roles.clone(),
         sessions: store::sessions::Limits {
             idle: length(config.session_idle),

@@ -161,7 +161,7 @@ pub(super) async fn finish(
 ) -> PageResult {
     if let Some(before) = before.filter(|before| before.id != opened.session.id) {
         match app.accounts.end_session(before.user, before.id, &browser.origin).await {
-            Ok(()) | Err(Error::Missing(_)) => {}
+            Ok(_) | Err(Error::Missing(_)) => {}
             Err(error) => return Err(PageError::from(error)),
         }
     }

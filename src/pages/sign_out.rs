@@ -28,7 +28,7 @@ pub async fn show(State(app): State<App>, browser: Browser) -> PageResult {
 pub async fn submit(State(app): State<App>, browser: Browser, PageForm(Sent {}): PageForm<Sent>) -> PageResult {
     if let Some(session) = browser.session(&app).await? {
         match app.accounts.end_session(session.user, session.id, &browser.origin).await {
-            Ok(()) | Err(Error::Missing(_)) => {}
+            Ok(_) | Err(Error::Missing(_)) => {}
             Err(error) => return Err(error.into()),
         }
     }

@@ -91,14 +91,6 @@ pub async fn delete_all(db: impl PgExecutor<'_>, user: UserId) -> Result<(), Err
     Ok(())
 }
 
-/// Makes links to a new password dead.
-pub async fn delete_reset(db: impl PgExecutor<'_>, user: UserId) -> Result<(), Error> {
-    sqlx::query!("DELETE FROM mail_tokens WHERE user_id = $1 AND purpose = 'reset_password'", user.0)
-        .execute(db)
-        .await?;
-    Ok(())
-}
-
 /// Forgets what expired.
 pub async fn prune(db: impl PgExecutor<'_>, now: OffsetDateTime) -> Result<u64, Error> {
     Ok(sqlx::query!("DELETE FROM mail_tokens WHERE expires_at <= $1", now).execute(db).await?.rows_affected())

@@ -170,10 +170,12 @@ pub async fn warn_of_expiry(
 ) -> Result<Vec<(UserId, OffsetDateTime)>, Error> {
     let rows = sqlx::query!(
         r#"WITH expiring AS (
-             UPDATE backup_codes SET warned = true WHERE expires_at > $1 AND expires_at <= $2 AND NOT warned
+             UPDATE backup_codes SET warned = true
+             WHERE expires_at > $1 AND expires_at <= $2 AND NOT warned AND user_id IN (
+               SELECT DISTINCT user_id FROM backup_codes WHERE expires_at > $1 AND expires_at <= $2 AND NOT warned LIMIT 500)
              RETURNING user_id, expires_at
            )
-           SELECT user_id, min(expires_at) AS "expires_at!" FROM expiring GROUP BY user_id LIMIT 500"#,
+           SELECT user_id, min(expires_at) AS "expires_at!" FROM expiring GROUP BY user_id"#,
         now,
         soon
     );

@@ -28,7 +28,8 @@ pub struct Pace {
 }
 
 /// Counts an attempt before it is made, in one statement: however many arrive at once, no more are let through than
-/// the pace allows (V-027).
+/// the pace allows (V-027). Those that cost nothing are told from the others by their number alone, for of two that arrive
+/// at once the later one may be counted first.
 pub async fn take(
     db: impl PgExecutor<'_> + Copy,
     subject: &str,
@@ -44,7 +45,7 @@ pub async fn take(
            blocked_until = CASE WHEN t.last_at < $3 OR t.failures + 1 < $4 THEN $2::timestamptz
              ELSE $2 + make_interval(secs => least($6::float8, $5::float8 * power(2, least(30, (t.failures + 1 - $4) / 5))))
            END
-         WHERE t.last_at < $3 OR t.blocked_until <= $2
+         WHERE t.last_at < $3 OR t.failures < $4 OR t.blocked_until <= $2
          RETURNING failures",
         subject,
         now,

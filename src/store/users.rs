@@ -43,6 +43,15 @@ pub struct Credentials {
     pub active: bool,
     /// Whether a second factor is in use.
     pub mfa: bool,
+    /// Since when the password is what it is.
+    pub password_changed_at: OffsetDateTime,
+}
+
+impl Credentials {
+    /// Whether a login that was judged by these would be judged alike by the others.
+    pub fn are_as_good_as(&self, others: &Self) -> bool {
+        self.active && (self.mfa, self.password_changed_at) == (others.mfa, others.password_changed_at)
+    }
 }
 
 /// A person to be added.
@@ -158,7 +167,7 @@ pub async fn list(
 /// What a login with this name is compared with.
 pub async fn credentials_by_username(db: impl PgExecutor<'_>, name: &Username) -> Result<Option<Credentials>, Error> {
     let row = sqlx::query!(
-        r#"SELECT id, password_hash, active, EXISTS (SELECT FROM totp WHERE user_id = id AND totp.active) AS "mfa!"
+        r#"SELECT id, password_hash, active, password_changed_at, EXISTS (SELECT FROM totp WHERE user_id = id AND totp.active) AS "mfa!"
            FROM users WHERE username_key = $1"#,
         name.key()
     );
@@ -167,13 +176,14 @@ pub async fn credentials_by_username(db: impl PgExecutor<'_>, name: &Username) -
         password_hash: r.password_hash.map(Secret::new),
         active: r.active,
         mfa: r.mfa,
+        password_changed_at: r.password_changed_at,
     }))
 }
 
 /// What a login with this address is compared with: of whoever has proven it, else of the only one who claims it.
 pub async fn credentials_by_email(db: impl PgExecutor<'_>, email: &Email) -> Result<Option<Credentials>, Error> {
     let rows = sqlx::query!(
-        r#"SELECT id, password_hash, active, email_verified,
+        r#"SELECT id, password_hash, active, email_verified, password_changed_at,
              EXISTS (SELECT FROM totp WHERE user_id = id AND totp.active) AS "mfa!"
            FROM users WHERE email_key = $1 ORDER BY email_verified DESC LIMIT 2"#,
         email.key()
@@ -188,13 +198,14 @@ pub async fn credentials_by_email(db: impl PgExecutor<'_>, email: &Email) -> Res
         password_hash: r.password_hash.map(Secret::new),
         active: r.active,
         mfa: r.mfa,
+        password_changed_at: r.password_changed_at,
     }))
 }
 
 /// What a password that is asked for again is compared with.
 pub async fn credentials(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<Credentials>, Error> {
     let row = sqlx::query!(
-        r#"SELECT password_hash, active, EXISTS (SELECT FROM totp WHERE user_id = id AND totp.active) AS "mfa!"
+        r#"SELECT password_hash, active, password_changed_at, EXISTS (SELECT FROM totp WHERE user_id = id AND totp.active) AS "mfa!"
            FROM users WHERE id = $1"#,
         id.0
     );
@@ -203,7 +214,15 @@ pub async fn credentials(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<C
         password_hash: r.password_hash.map(Secret::new),
         active: r.active,
         mfa: r.mfa,
+        password_changed_at: r.password_changed_at,
     }))
+}
+
+/// Keeps a person as they are until the transaction ends, from other logins too. Whatever is read afterwards is up to
+/// date.
+pub async fn lock(db: impl PgExecutor<'_>, id: UserId) -> Result<(), Error> {
+    sqlx::query!("SELECT id FROM users WHERE id = $1 FOR UPDATE", id.0).fetch_optional(db).await?;
+    Ok(())
 }
 
 /// Those who may follow a link to a new password sent to this address: whoever has proven it, else the few newest who
@@ -325,6 +344,10 @@ pub async fn prove_email(
     email: &Email,
     at: OffsetDateTime,
 ) -> Result<bool, Error> {
+    // One after the other: each takes the claims of the others away.
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 7303013))", email.key())
+        .fetch_one(&mut *conn)
+        .await?;
     sqlx::query!(
         "UPDATE users SET email = NULL, email_key = NULL WHERE email_key = $2 AND NOT email_verified AND id <> $1",
         id.0,

@@ -60,7 +60,7 @@ pub async fn submit(State(app): State<App>, me: Me, PageForm(sent): PageForm<Sen
     let (current, new) = (Secret::new(sent.current), Secret::new(sent.password));
     let (user, here) = (me.person.id, Some(me.session.id));
     match app.accounts.change_password(user, current, new, here, &me.browser.origin).await {
-        Ok(()) => Ok(me.go("/account/password?done=password")),
+        Ok(_) => Ok(me.go("/account/password?done=password")),
         Err(Error::Wrong) => Ok(page(&app, &me, &Faults::field("current", "that is not your password"))),
         Err(error) => Ok(page(&app, &me, &Faults::of(error, "")?)),
     }

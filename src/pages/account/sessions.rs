@@ -70,8 +70,8 @@ pub async fn end(State(app): State<App>, me: Me, PageForm(sent): PageForm<Which>
     me.require(&app, "Deodar::manageSessions").await?;
     let Ok(id) = sent.session.parse::<SessionId>() else { return Ok(me.go("/account/sessions")) };
     match app.accounts.end_session(me.person.id, id, &me.browser.origin).await {
-        Ok(()) if id == me.session.id => Ok(leave(see_other(&me.frame.path("/login?news=signed-out")))),
-        Ok(()) | Err(Error::Missing(_)) => Ok(me.go("/account/sessions?done=ended")),
+        Ok(_) if id == me.session.id => Ok(leave(see_other(&me.frame.path("/login?news=signed-out")))),
+        Ok(_) | Err(Error::Missing(_)) => Ok(me.go("/account/sessions?done=ended")),
         Err(error) => Err(error.into()),
     }
 }
