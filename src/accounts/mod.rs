@@ -4,6 +4,7 @@
 //! (V-027, V-028). What may be used once is used up by one statement in the transaction that it leads to. Whatever
 //! happened is put on record in that same transaction. Nothing here tells a stranger whether an account exists.
 
+pub mod administrators;
 mod email;
 mod mfa;
 mod pace;

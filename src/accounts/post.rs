@@ -41,7 +41,7 @@ impl Accounts {
 
     /// A page of ours with a token in it.
     pub(super) fn link(&self, path: &str, token: &str) -> String {
-        format!("{}{path}?token={token}", self.settings.issuer)
+        link(&self.settings.issuer, path, token)
     }
 
     /// Whether one more mail may be sent to this address now.
@@ -53,4 +53,9 @@ impl Accounts {
             Err(error) => Err(error),
         }
     }
+}
+
+/// A page of the server with a token in it.
+pub(super) fn link(issuer: &str, path: &str, token: &str) -> String {
+    format!("{issuer}{path}?token={token}")
 }

@@ -7,6 +7,7 @@ use crate::{
     crypto::{Opaque, digest},
     mail::Message,
     model::{Email, Event, Origin, Outcome, Principal, Secret, UserId},
+    pdp::Write,
     store::{self, mail_tokens::Purpose, users::email},
 };
 
@@ -72,7 +73,9 @@ impl Accounts {
     /// came from the command line to let an administrator back in. Nobody is logged in by this.
     pub async fn reset_password(&self, token: &str, new: Secret<String>, origin: &Origin) -> Result<UserId, Error> {
         let (user, purpose) = self.find_reset(token).await?.ok_or(Error::Spent)?;
-        let row = store::users::find(&self.pool, user).await?.filter(|row| row.active).ok_or(Error::Spent)?;
+        let recovers = purpose == Purpose::Recover;
+        let row = store::users::find(&self.pool, user).await?.filter(|row| row.active || recovers);
+        let row = row.ok_or(Error::Spent)?;
         // A refused password leaves the link as it is, for a second try.
         let password = self.judge_for(new, &row).await?;
         let hash = self.passwords.hash(&password).await?;
@@ -85,21 +88,35 @@ impl Accounts {
         store::second_factors::delete_challenges(write.conn(), user).await?;
         self.end(&mut write, user, None, None).await?;
         store::sessions::forget_devices(write.conn(), user).await?;
+        let event = Event::new("password_reset", origin).by(Principal::User(user));
+        let event = if recovers { event.with("method", "recovery_link") } else { event };
+        store::audit::insert(write.conn(), now, &event).await?;
         let unproven = !row.email_verified && row.email.is_some() && row.email == address;
-        if unproven || purpose == Purpose::Recover {
+        if unproven || recovers {
             // Following the link proves the address. Whoever set the account up may have been somebody else, and
-            // keeps nothing (V-057).
-            store::second_factors::delete_all(write.conn(), user).await?;
+            // keeps nothing (V-057). And who was locked out may have lost the second factor too.
+            self.drop_second_factor(&mut write, user, origin).await?;
+        }
+        if recovers {
+            self.activate(&mut write, user).await?;
         }
         if unproven && let Some(address) = address {
             store::users::prove_email(write.conn(), user, &email(&address)?, now).await?;
         }
-        let pace = [Subject::Password(user).to_string()];
-        store::throttle::forget(write.conn(), &pace).await?;
+        // Codes stay counted where the factor stays: mail buys nobody more guesses at it (V-028).
+        let forgiven = [Subject::Password(user).to_string(), Subject::Code(user).to_string()];
+        store::throttle::forget(write.conn(), &forgiven[..if recovers { 2 } else { 1 }]).await?;
         self.notify(write.conn(), user, &Message::PasswordChanged).await?;
-        let event = Event::new("password_reset", origin).by(Principal::User(user));
-        store::audit::insert(write.conn(), now, &event).await?;
         self.finish(write).await?;
         Ok(user)
+    }
+
+    async fn drop_second_factor(&self, write: &mut Write, user: UserId, origin: &Origin) -> Result<(), Error> {
+        if store::second_factors::delete_all(write.conn(), user).await? {
+            self.notify(write.conn(), user, &Message::MfaDisabled).await?;
+            let event = Event::new("mfa_disabled", origin).by(Principal::User(user));
+            store::audit::insert(write.conn(), self.clock.now(), &event).await?;
+        }
+        Ok(())
     }
 }

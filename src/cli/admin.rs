@@ -1,28 +1,68 @@
 //! `deodar admin`.
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use super::{Failure, database};
 use crate::{
+    accounts::administrators::{self, RecoveryLink},
     crypto::Opaque,
-    model::{Client, ClientId, ClientMetadata, Clock, GrantType, Principal, RoleName},
+    model::{Client, ClientId, ClientMetadata, Clock, Email, GrantType, Principal, RoleName, Username},
     store::{self, clients::Known, revision::Change},
 };
 
 /// What to bootstrap.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Make an administrator: a client that holds the role `admin`, and print its secret once
-    Create {
-        /// A name for people
-        #[arg(long, value_name = "NAME")]
-        client: String,
+    /// Make an administrator: a person (prints a link to set the password) or a client (prints its secret)
+    Create(Create),
+    /// Print a link that lets an administrator back in: new password, no second factor, no waiting
+    Recover {
+        /// Login name
+        username: Username,
     },
+}
+
+/// Whom to make.
+#[derive(Args)]
+pub struct Create {
+    /// A person with this login name
+    #[arg(long, value_name = "NAME", requires = "email", required_unless_present = "client")]
+    username: Option<Username>,
+    /// The person's address, which is still to be proven
+    #[arg(long, value_name = "ADDR", requires = "username")]
+    email: Option<Email>,
+    /// A client with this name for people
+    #[arg(long, value_name = "NAME", conflicts_with = "username")]
+    client: Option<String>,
 }
 
 /// Runs it. Works on the database directly: whoever can do that needs no permission.
 pub async fn run(command: Command) -> Result<(), Failure> {
-    let Command::Create { client: name } = command;
+    match command {
+        Command::Create(Create { username: Some(username), email: Some(email), .. }) => {
+            let (pool, issuer) = database::open_with_issuer()?;
+            print(&administrators::create(&pool, &issuer, &username, &email).await?);
+        }
+        Command::Create(Create { client, .. }) => create_client(client.unwrap_or_default()).await?,
+        Command::Recover { username } => {
+            let (pool, issuer) = database::open_with_issuer()?;
+            print(&administrators::recover(&pool, &issuer, &username).await?);
+        }
+    }
+    Ok(())
+}
+
+fn print(link: &RecoveryLink) {
+    let until = link.expires_at;
+    println!("{}", link.url.expose());
+    eprintln!(
+        "It sets the password, once, until {:02}:{:02} UTC; give it to nobody else.",
+        until.hour(),
+        until.minute()
+    );
+}
+
+async fn create_client(name: String) -> Result<(), Failure> {
     let pool = database::open()?;
     let secret = Opaque::new(Opaque::CLIENT_SECRET)?;
     let metadata = ClientMetadata {

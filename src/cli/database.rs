@@ -1,11 +1,24 @@
 //! The database for commands that work on it directly.
 
 use super::Failure;
-use crate::{config::DatabaseConfig, store};
+use crate::{
+    config::{DatabaseConfig, LinkConfig},
+    store,
+};
 
 /// Opens the configured database.
 pub fn open() -> Result<store::Pool, Failure> {
     crate::telemetry::init_command();
-    let config = DatabaseConfig::from_env()?;
+    connect(&DatabaseConfig::from_env()?)
+}
+
+/// The same, with the base URL of links.
+pub fn open_with_issuer() -> Result<(store::Pool, String), Failure> {
+    crate::telemetry::init_command();
+    let config = LinkConfig::from_env()?;
+    Ok((connect(&config.database)?, config.issuer.as_str().to_owned()))
+}
+
+fn connect(config: &DatabaseConfig) -> Result<store::Pool, Failure> {
     Ok(store::pool(config.url.expose(), config.connections)?)
 }

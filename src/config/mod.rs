@@ -10,6 +10,7 @@
 //! Why a lookup function: tests and `deodar dev` supply values without touching the environment of the process, which
 //! is shared by all threads. Only `environment.rs` reads it.
 
+mod command;
 mod environment;
 mod fault;
 mod ip_block;
@@ -28,6 +29,7 @@ use std::time::Duration;
 
 use crate::model::{RoleName, Secret};
 
+pub use self::command::{DatabaseConfig, LinkConfig};
 pub use self::environment::Environment;
 pub use self::fault::{ConfigErrors, Fault};
 pub use self::ip_block::IpBlock;
@@ -228,40 +230,6 @@ impl Config {
     #[must_use]
     pub fn tls(&self) -> Option<(&Path, &Path)> {
         self.tls_cert.as_deref().zip(self.tls_key.as_deref())
-    }
-}
-
-/// How to reach the database: all that `deodar migrate` and `deodar policy` need.
-#[derive(Clone, Debug)]
-pub struct DatabaseConfig {
-    /// A `postgres://` URL.
-    pub url: Secret<String>,
-    /// The largest number of connections in the pool.
-    pub connections: u32,
-}
-
-impl DatabaseConfig {
-    /// Reads these settings alone; a missing issuer or key is no fault here, an unknown variable still is.
-    ///
-    /// # Errors
-    /// All faults together.
-    pub fn read(
-        lookup: impl Fn(&str) -> Option<String>,
-        names: impl Iterator<Item = String>,
-    ) -> Result<Self, ConfigErrors> {
-        let mut reader = Reader::new(&lookup);
-        let (url, connections) = (reader.database_url(), reader.database_connections());
-        reader.refuse_unknown(names, SETTINGS);
-        reader.finish(url.zip(connections).map(|(url, connections)| Self { url, connections }))
-    }
-
-    /// As [`Config::from_env`].
-    ///
-    /// # Errors
-    /// As [`DatabaseConfig::read`].
-    pub fn from_env() -> Result<Self, ConfigErrors> {
-        let environment = Environment::load()?;
-        Self::read(|name| environment.get(name), environment.names())
     }
 }
 

@@ -15,6 +15,7 @@ mod prover;
 
 mod admin;
 mod checks;
+mod commands;
 mod concurrency;
 mod coverage;
 mod escalation;
