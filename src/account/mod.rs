@@ -3,6 +3,7 @@
 //! Every call under `/me` is a Cedar action upon the caller's own `User`, judged by `policies/account.cedar`.
 
 mod activity;
+mod applications;
 mod email;
 mod me;
 mod mfa;
@@ -31,6 +32,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(mfa::regenerate))
         .routes(routes!(sessions::list, sessions::end_all))
         .routes(routes!(sessions::end))
+        .routes(routes!(applications::list))
+        .routes(routes!(applications::withdraw))
         .routes(routes!(activity::list))
 }
 

@@ -5,6 +5,7 @@
 //! happened is put on record in that same transaction. Nothing here tells a stranger whether an account exists.
 
 pub mod administrators;
+mod applications;
 mod email;
 mod mfa;
 mod pace;

@@ -6,7 +6,7 @@ use time::{
     macros::format_description,
 };
 
-use crate::store::audit::EventRow;
+use crate::{model::ScopeSet, store::audit::EventRow};
 
 /// A time, for machines and for people.
 pub struct Moment {
@@ -63,6 +63,23 @@ pub fn device(agent: &str) -> String {
     }
 }
 
+/// What an application may know or do: `who you are, your e-mail address`.
+pub fn scopes(scopes: &ScopeSet) -> String {
+    let word = |scope| match scope {
+        ScopeSet::OPENID => "who you are",
+        "profile" => "your name, language and time zone",
+        "email" => "your e-mail address",
+        ScopeSet::OFFLINE => "while you are away",
+        ScopeSet::CHECK => "what anybody here may do",
+        ScopeSet::ADMIN => "administer this server",
+        other => other,
+    };
+    // What comes to everybody's mind first comes first.
+    let (known, own): (Vec<&str>, Vec<&str>) = scopes.iter().partition(|scope| ScopeSet::STANDARD.contains(scope));
+    let known = ScopeSet::STANDARD.into_iter().filter(|scope| known.contains(scope));
+    known.chain(own).map(word).collect::<Vec<_>>().join(", ")
+}
+
 /// What happened, to the one whose account it is.
 pub fn event(row: &EventRow) -> String {
     let failed = row.outcome != "success";
@@ -83,10 +100,14 @@ pub fn event(row: &EventRow) -> String {
         ("profile_changed", _) => "Changed the profile",
         ("password_changed", _) => "Changed the password",
         ("password_reset_requested", _) => "Asked for a new password by mail",
+        ("password_reset", _) if row.details["method"] == "recovery_link" => "Reset the password by an operator's link",
         ("password_reset", _) => "Reset the password by mail",
+        ("administrator_created", _) => "An operator created the account",
+        ("recovery_link_created", _) => "An operator made a recovery link",
         ("mfa_enabled", _) => "Turned two-step sign-in on",
         ("mfa_disabled", _) => "Turned two-step sign-in off",
         ("backup_codes_regenerated", _) => "Made new backup codes",
+        ("consent_withdrawn", _) => "Took an application's access back",
         ("account_deactivated", _) => "Switched the account off",
         (other, _) => return in_words(other, &row.outcome),
     };

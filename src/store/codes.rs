@@ -4,7 +4,7 @@ use sqlx::{PgExecutor, types::Json};
 use time::OffsetDateTime;
 
 use super::{Error, authorizations};
-use crate::model::{AuthorizationId, ClientId, CodeGrant, RequestedClaims};
+use crate::model::{AuthorizationId, ClientId, CodeGrant, RequestedClaims, UserId};
 
 /// An attempt to redeem a code.
 pub struct Attempt<'a> {
@@ -145,6 +145,18 @@ pub async fn redeem(db: impl PgExecutor<'_>, attempt: &Attempt<'_>) -> Result<Re
         nonce: row.nonce,
         challenge: row.code_challenge,
     })))
+}
+
+/// Takes back codes of a person for a client that nobody has redeemed yet.
+pub async fn delete_open(db: impl PgExecutor<'_>, user: UserId, client: &ClientId) -> Result<(), Error> {
+    sqlx::query!(
+        "DELETE FROM authorization_codes WHERE user_id = $1 AND client_id = $2 AND redeemed_at IS NULL",
+        user.0,
+        client.as_str()
+    )
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// Forgets codes long after they expired: until then a replay still ends what followed.

@@ -150,6 +150,20 @@ pub async fn delete(
     Ok(ids.fetch_all(db).await?.into_iter().map(SessionId).collect())
 }
 
+/// Ends the sessions that a person has by an application. Answers which.
+pub async fn delete_of_client(
+    db: impl PgExecutor<'_>,
+    user: UserId,
+    client: &ClientId,
+) -> Result<Vec<SessionId>, Error> {
+    let ids = sqlx::query_scalar!(
+        "DELETE FROM sessions WHERE user_id = $1 AND client_id = $2 RETURNING id",
+        user.0,
+        client.as_str()
+    );
+    Ok(ids.fetch_all(db).await?.into_iter().map(SessionId).collect())
+}
+
 /// Forgets sessions that expired, and devices not seen since `stale`.
 pub async fn prune(db: impl PgExecutor<'_>, now: OffsetDateTime, stale: OffsetDateTime) -> Result<u64, Error> {
     let done = sqlx::query!(

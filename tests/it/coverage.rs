@@ -128,6 +128,8 @@ pub fn operations() -> Vec<Operation> {
         ("GET", "/api/v1/me/sessions", Oneself, None),
         ("DELETE", "/api/v1/me/sessions", Oneself, None),
         ("DELETE", "/api/v1/me/sessions/{id}", Oneself, None),
+        ("GET", "/api/v1/me/applications", Oneself, None),
+        ("DELETE", "/api/v1/me/applications/{client_id}", Oneself, None),
         ("GET", "/api/v1/me/activity", Oneself, None),
         ("POST", "/authz/check", Check, Some(check.clone())),
         ("POST", "/authz/check/batch", Check, Some(json!({ "checks": [check] }))),

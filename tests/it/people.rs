@@ -1,6 +1,7 @@
 //! People, from registering to leaving: `/api/v1/users`, `/api/v1/me`, `/api/v1/admin/users`, `/api/v1/admin/audit`
 //! and the password grant.
 
+mod applications;
 mod audit;
 mod bodies;
 mod helped;

@@ -9,8 +9,11 @@ use serde::Deserialize;
 
 use super::{Me, Told};
 use crate::{
+    accounts::Error,
     app::App,
-    pages::words::Moment,
+    model::ClientId,
+    pages::words::{Moment, moment, scopes},
+    store::consents::Consent,
     web::browser::{Frame, Notice, PageForm, PageResult, html},
 };
 
@@ -42,19 +45,28 @@ pub struct Which {
 /// The list.
 pub async fn show(State(app): State<App>, me: Me, Query(told): Query<Told>) -> PageResult {
     me.require(&app, "Deodar::viewSelf").await?;
+    let view = |consent: Consent| Application {
+        id: consent.client.to_string(),
+        name: consent.client_name,
+        scopes: scopes(&consent.scope),
+        since: moment(consent.created_at),
+    };
     let page = ApplicationsPage {
         frame: &me.frame,
         here: "/account/applications",
         notice: told.notice(),
         person: &me.person.username,
-        applications: Vec::new(),
+        applications: app.accounts.list_applications(me.person.id).await?.into_iter().map(view).collect(),
     };
     Ok(html(StatusCode::OK, &page, None))
 }
 
 /// Takes the access of one back.
 pub async fn revoke(State(app): State<App>, me: Me, PageForm(sent): PageForm<Which>) -> PageResult {
-    me.require(&app, "Deodar::manageSessions").await?;
-    let _ = sent.client;
-    Ok(me.go("/account/applications?done=revoked"))
+    me.require(&app, "Deodar::manageApplications").await?;
+    let Ok(client) = sent.client.parse::<ClientId>() else { return Ok(me.go("/account/applications")) };
+    match app.accounts.withdraw(me.person.id, &client, &me.browser.origin).await {
+        Ok(()) | Err(Error::Missing(_)) => Ok(me.go("/account/applications?done=revoked")),
+        Err(error) => Err(error.into()),
+    }
 }
