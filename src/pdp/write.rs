@@ -139,22 +139,31 @@ impl Write {
     }
 
     async fn ensure_administrable(&mut self, next: &Next) -> Result<(), Error> {
-        let holders = store::assignments::permanent_holders(&mut self.tx, &RoleName::admin(), ADMINISTRATORS).await?;
-        let able = holders.iter().any(|(principal, roles)| {
-            let snapshot = &next.snapshot;
-            let Ok(uid) = snapshot.bundle.vocabulary.uid(&principal.entity()) else { return false };
-            let holder = Arc::new(snapshot.holder(uid, roles.iter()));
-            ESSENTIAL.iter().all(|(action, ty, id)| {
-                let request = AccessRequest {
-                    principal: Subject::plain(principal.entity()),
-                    action: (*action).to_owned(),
-                    resource: ResourceInput::plain(EntityRef::new(*ty, *id)),
-                    context: vec![("held".to_owned(), Json::Bool(true))],
-                    session: None,
-                };
-                check::decide(snapshot, &request, Some(Arc::clone(&holder)), None, false).is_ok_and(|a| a.allow)
-            })
-        });
-        if able { Ok(()) } else { Err(Error::LastAdministrator) }
+        if is_administrable(&mut self.tx, &next.snapshot).await? {
+            return Ok(());
+        }
+        // A server that nobody administers yet loses nothing. Another connection sees what held before this write, and
+        // the lock keeps that from changing.
+        let mut before = self.pdp.pool.acquire().await.map_err(store::Error::from)?;
+        if is_administrable(&mut before, &self.base).await? { Err(Error::LastAdministrator) } else { Ok(()) }
     }
+}
+
+/// Whether somebody holds the role `admin` for good and can use it.
+async fn is_administrable(conn: &mut Conn, snapshot: &Snapshot) -> Result<bool, Error> {
+    let holders = store::assignments::permanent_holders(conn, &RoleName::admin(), ADMINISTRATORS).await?;
+    Ok(holders.iter().any(|(principal, roles)| {
+        let Ok(uid) = snapshot.bundle.vocabulary.uid(&principal.entity()) else { return false };
+        let holder = Arc::new(snapshot.holder(uid, roles.iter()));
+        ESSENTIAL.iter().all(|(action, ty, id)| {
+            let request = AccessRequest {
+                principal: Subject::plain(principal.entity()),
+                action: (*action).to_owned(),
+                resource: ResourceInput::plain(EntityRef::new(*ty, *id)),
+                context: vec![("held".to_owned(), Json::Bool(true))],
+                session: None,
+            };
+            check::decide(snapshot, &request, Some(Arc::clone(&holder)), None, false).is_ok_and(|a| a.allow)
+        })
+    }))
 }

@@ -105,7 +105,8 @@ async fn the_activity_tells_what_happened_and_only_to_its_owner() {
     let mut browser = app.browser();
     browser.sign_in("ana", OTHER_PASSWORD).await;
     for _ in 0..25 {
-        browser.sign_in("ben", PASSWORD).await;
+        browser.open("/login?another=1").await;
+        browser.submit("/login", &[("login", "ben"), ("password", PASSWORD)]).await;
         browser.is_at("/account");
     }
     browser.open("/account/activity").await;
