@@ -81,10 +81,15 @@ impl Faults {
         Ok(all)
     }
 
-    /// What is wrong with a field; empty when nothing is.
+    /// What is wrong with a field, a line each; empty when nothing is.
     pub fn about(&self, field: &str) -> String {
         let texts = self.fields.iter().filter(|(name, _)| name == field).map(|(_, text)| text.as_str());
-        texts.collect::<Vec<_>>().join(" ")
+        texts.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Whether any field is marked.
+    pub fn mark_fields(&self) -> bool {
+        !self.fields.is_empty()
     }
 
     /// The page, with the status that these faults have.

@@ -46,7 +46,7 @@ fn form(app: &App, browser: &Browser, sent: &Sent, faults: &Faults) -> Response 
             .hint("Others may see it. Letters, digits, and . _ - between them.")
             .value(&sent.username)
             .fault(faults.about("username"))
-            .focus(),
+            .focus_unless(faults.mark_fields()),
         email: Field::email("email", "E-mail").value(&sent.email).fault(faults.about("email")),
         password: Field::new_password(PASSWORD, "Password", app.config.password_min_length)
             .fault(faults.about(PASSWORD)),

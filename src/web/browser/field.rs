@@ -88,9 +88,10 @@ impl Field {
         Self { hint: hint.into(), ..self }
     }
 
-    /// With what is wrong with it, if anything is.
+    /// With what is wrong with it, a line each, if anything is. The cursor is there then.
     pub fn fault(self, fault: impl Into<String>) -> Self {
-        Self { fault: fault.into(), ..self }
+        let fault = fault.into();
+        Self { focus: self.focus || !fault.is_empty(), fault, ..self }
     }
 
     /// May stay empty.
@@ -100,7 +101,12 @@ impl Field {
 
     /// Where the cursor is when the page opens.
     pub fn focus(self) -> Self {
-        Self { focus: true, ..self }
+        self.focus_unless(false)
+    }
+
+    /// The same, unless it belongs elsewhere: the first field that has it wins.
+    pub fn focus_unless(self, elsewhere: bool) -> Self {
+        Self { focus: self.focus || !elsewhere, ..self }
     }
 
     fn described(&self) -> String {
