@@ -1,0 +1,94 @@
+//! What people wait for: sign-ins beside bare hashing, a rush of them, and everything that hashes no password.
+//!
+//! `scripts/with-services cargo bench --bench people`. The server is a process of its own, as in production; the load comes
+//! from this one, over keep-alive connections on the same machine. Each figure stands beside what it is compared with in
+//! the same run. See `bench/README.md`.
+
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a benchmark may stop")]
+
+mod figures;
+mod hashing;
+mod load;
+mod server;
+
+use std::time::Duration;
+
+use figures::{Figures, median};
+use server::Server;
+
+/// Rounds of sign-ins and of bare hashing, in turns.
+const ROUNDS: usize = 5;
+/// Sign-ins of a round.
+const ROUND: usize = 256;
+/// Those who sign in at once, or are signed in and look around.
+const CROWD: usize = 1000;
+/// How long a person looks at what came before asking for more.
+const THINKING: Duration = Duration::from_secs(1);
+
+fn main() {
+    deodar::crypto::install();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let server = runtime.block_on(Server::start(CROWD));
+    runtime.block_on(sign_ins(&server));
+    runtime.block_on(rush(&server));
+    runtime.block_on(everything_else(&server));
+    runtime.block_on(server.stop());
+}
+
+/// At least 0.9 of what the threads could hash if nothing else had to be done.
+async fn sign_ins(server: &Server) {
+    let threads = std::thread::available_parallelism().unwrap().get();
+    let mut bare = hashing::Bare::new(threads);
+    // Few enough for the queue, enough for every thread to have work.
+    let callers = threads * 4;
+    load::sign_ins(server, callers, callers).await;
+    bare.hash(threads);
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        ours.push(load::sign_ins(server, callers, ROUND).await);
+        theirs.push(bare.hash(ROUND));
+    }
+    let mut ratios: Vec<f64> = ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs).collect();
+    let (ours, theirs, ratio) = (median(&mut ours), median(&mut theirs), median(&mut ratios));
+    println!("{ratio:>9.3} sign-ins a second ÷ bare hashes on as many threads (at least 0.9): {ours:.1} ÷ {theirs:.1}");
+}
+
+/// Nothing fails but by 503 with `Retry-After`, memory stays bounded, and checks are answered meanwhile.
+async fn rush(server: &Server) {
+    let quiet = load::checks_until(server, tokio::time::sleep(Duration::from_secs(15))).await;
+    let (busy, rush) = load::checks_during(server, load::rush(server, CROWD)).await;
+    println!(
+        "{:>9} of {CROWD} who sign in at once are in after {:.1} s; {} times 503 with Retry-After, {} failures (none)",
+        rush.signed_in,
+        rush.took.as_secs_f64(),
+        rush.busy,
+        rush.failures.len()
+    );
+    for failure in rush.failures.iter().take(5) {
+        println!("          {failure}");
+    }
+    println!("{:>9.1} MB resident at most (below 300)", server.peak_megabytes());
+    let (during, alone) = (busy.percentile(99.0), quiet.percentile(99.0));
+    println!(
+        "{:>9.2} p99 of a check meanwhile ÷ alone (at most 3): {during:.2} ms ÷ {alone:.2} ms, {} and {} checks",
+        during / alone,
+        busy.count(),
+        quiet.count()
+    );
+}
+
+/// 95 of 100 answers within 100 ms.
+async fn everything_else(server: &Server) {
+    let people = load::People::sign_in(server, 20).await;
+    let (all, failures) = load::look_around(server, &people, CROWD, THINKING, Duration::from_secs(20)).await;
+    let mut whole = Figures::default();
+    for (what, figures) in &all {
+        println!("{:>9.1} ms p95 of {} {what}", figures.percentile(95.0), figures.count());
+        whole.add_all(figures);
+    }
+    println!(
+        "{:>9.1} ms p95 of all {} answers to {CROWD} people on keep-alive connections (below 100), {failures} failures",
+        whole.percentile(95.0),
+        whole.count()
+    );
+}
