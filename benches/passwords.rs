@@ -8,7 +8,7 @@
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -32,6 +32,7 @@ fn main() {
     let passwords = Passwords::new(PoolSettings {
         threads,
         queue: threads * CALLERS,
+        patience: Duration::from_secs(60),
         memory_kib: MEMORY_KIB,
         iterations: ITERATIONS,
     });

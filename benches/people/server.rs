@@ -107,7 +107,8 @@ impl Server {
 }
 
 async fn populate(url: &str, people: usize) {
-    let settings = PoolSettings { threads: 1, queue: 1, memory_kib: MEMORY_KIB, iterations: ITERATIONS };
+    let patience = Duration::from_secs(60);
+    let settings = PoolSettings { threads: 1, queue: 1, patience, memory_kib: MEMORY_KIB, iterations: ITERATIONS };
     let password = Password::parse(&Secret::new(PASSWORD.to_owned())).unwrap();
     let hash = Passwords::new(settings).unwrap().hash(&password).await.unwrap();
     let sql = format!(

@@ -24,6 +24,8 @@ pub(super) fn passwords(config: &Config) -> PoolSettings {
     PoolSettings {
         threads: config.password_threads,
         queue: config.password_queue,
+        // So that a request that waits in vain is answered before its own time is over, and its attempt given back.
+        patience: config.request_timeout / 2,
         memory_kib: config.password_memory,
         iterations: config.password_iterations,
     }

@@ -1,6 +1,6 @@
 //! Hashing and verifying: Argon2id (RFC 9106) at OWASP's parameters or above, on a bounded pool.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
@@ -23,6 +23,8 @@ pub struct PoolSettings {
     pub threads: usize,
     /// How many more may wait.
     pub queue: usize,
+    /// For how long.
+    pub patience: Duration,
     /// The memory of one hash, in KiB.
     pub memory_kib: u32,
     /// How often a hash goes over its memory.
@@ -42,7 +44,7 @@ pub struct Passwords {
 /// What a password was not hashed or verified for.
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordError {
-    /// The queue is full: answer 503 and `Retry-After`.
+    /// The queue is full or too slow: answer 503 and `Retry-After`.
     #[error("too many passwords are being checked right now; try again in a few seconds")]
     Busy,
     /// No input causes this.
@@ -68,7 +70,7 @@ impl Passwords {
     /// # Errors
     /// When the system refuses a thread, or Argon2 the parameters.
     pub fn new(settings: PoolSettings) -> Result<Self, CryptoError> {
-        let PoolSettings { threads, queue, memory_kib, iterations } = settings;
+        let PoolSettings { threads, queue, patience, memory_kib, iterations } = settings;
         let params = Params::new(memory_kib, iterations, 1, Some(TAG));
         let params = params.map_err(|_| CryptoError("reading the parameters of Argon2"))?;
         let blocks = params.block_count();
@@ -76,7 +78,7 @@ impl Passwords {
         let threads = if threads == 0 { cores() } else { threads };
         let decoy = Secret::new(phc(&params, &random::<SALT>()?, &random::<TAG>()?));
         Ok(Self {
-            pool: Pool::new(threads, queue, move || vec![Block::new(); blocks])?,
+            pool: Pool::new(threads, queue, patience, move || vec![Block::new(); blocks])?,
             argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
             decoy,
         })
@@ -85,7 +87,7 @@ impl Passwords {
     /// The hash to keep, as a PHC string with a salt of its own.
     ///
     /// # Errors
-    /// `Busy` when the queue is full.
+    /// `Busy` when the queue is full or too slow.
     pub async fn hash(&self, password: &Password) -> Result<Secret<String>, PasswordError> {
         let (argon2, password, salt) = (self.argon2.clone(), password.clone(), random::<SALT>()?);
         let tag = self.pool.run(move |memory| {
@@ -99,7 +101,7 @@ impl Passwords {
     /// Compares a password with the kept hash. Without one it works as long, and the answer is `Differs` (N-152).
     ///
     /// # Errors
-    /// `Busy` when the queue is full; `Failed` also when what is kept is not a hash.
+    /// `Busy` when the queue is full or too slow; `Failed` also when what is kept is not a hash.
     pub async fn verify(&self, password: &Password, kept: Option<&Secret<String>>) -> Result<Verified, PasswordError> {
         let hash = Kept::parse(kept.unwrap_or(&self.decoy).expose());
         let hash = hash.map_err(|_| CryptoError("reading a kept password hash"))?;
@@ -112,7 +114,7 @@ impl Passwords {
     /// [`PasswordPolicy::judge`], here because it takes milliseconds.
     ///
     /// # Errors
-    /// `Busy` when the queue is full.
+    /// `Busy` when the queue is full or too slow.
     pub async fn judge(
         &self,
         policy: &PasswordPolicy,
@@ -146,7 +148,8 @@ mod tests {
     use super::*;
 
     fn passwords(iterations: u32) -> Passwords {
-        Passwords::new(PoolSettings { threads: 1, queue: 8, memory_kib: 19_456, iterations }).unwrap()
+        let patience = Duration::from_secs(600);
+        Passwords::new(PoolSettings { threads: 1, queue: 8, patience, memory_kib: 19_456, iterations }).unwrap()
     }
 
     fn password(text: &str) -> Password {

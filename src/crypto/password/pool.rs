@@ -11,12 +11,16 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError},
     thread,
+    time::Duration,
 };
 
 use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
-use tokio::sync::{
-    mpsc::{self, error::TrySendError},
-    oneshot,
+use tokio::{
+    sync::{
+        mpsc::{self, error::TrySendError},
+        oneshot,
+    },
+    time::timeout,
 };
 
 use super::PasswordError;
@@ -27,22 +31,26 @@ type Job<S> = Box<dyn FnOnce(&mut S) + Send>;
 type Jobs<S> = Arc<Mutex<mpsc::Receiver<Job<S>>>>;
 
 /// The pool. Its workers end when the last clone is gone.
-pub(super) struct Pool<S>(mpsc::Sender<Job<S>>);
+pub(super) struct Pool<S> {
+    jobs: mpsc::Sender<Job<S>>,
+    patience: Duration,
+}
 
 impl<S> Clone for Pool<S> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self { jobs: self.jobs.clone(), patience: self.patience }
     }
 }
 
 impl<S: 'static> Pool<S> {
-    /// Starts the workers. Each makes its state before its first job.
+    /// Starts the workers. Each makes its state before its first job. Nobody waits for one longer than `patience`.
     ///
     /// # Errors
     /// When the system refuses a thread.
     pub(super) fn new(
         threads: usize,
         queue: usize,
+        patience: Duration,
         state: impl Fn() -> S + Clone + Send + 'static,
     ) -> Result<Self, CryptoError> {
         let (sender, receiver) = mpsc::channel(queue.max(1));
@@ -52,13 +60,13 @@ impl<S: 'static> Pool<S> {
             let worker = thread::Builder::new().name("passwords".to_owned());
             worker.spawn(move || serve(&jobs, state)).map_err(|_| CryptoError("starting a thread for passwords"))?;
         }
-        Ok(Self(sender))
+        Ok(Self { jobs: sender, patience })
     }
 
     /// Waits for a worker to do `work`. Work that nobody waits for any more is skipped.
     ///
     /// # Errors
-    /// `Busy` at once when the queue is full; `Failed` when the work panicked.
+    /// `Busy` at once when the queue is full, and later when it was too long; `Failed` when the work panicked.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut S) -> T + Send + 'static,
@@ -71,8 +79,11 @@ impl<S: 'static> Pool<S> {
             }
         };
         let failed = PasswordError::Failed(CryptoError("a thread for passwords ended"));
-        match self.0.try_send(Box::new(job)) {
-            Ok(()) => done.await.map_err(|_| failed),
+        match self.jobs.try_send(Box::new(job)) {
+            Ok(()) => match timeout(self.patience, done).await {
+                Ok(done) => done.map_err(|_| failed),
+                Err(_) => Err(PasswordError::Busy),
+            },
             Err(TrySendError::Full(_)) => Err(PasswordError::Busy),
             Err(TrySendError::Closed(_)) => Err(failed),
         }
@@ -116,15 +127,16 @@ mod tests {
             atomic::{AtomicUsize, Ordering},
             mpsc as blocking,
         },
-        time::Duration,
     };
 
     use futures_util::{FutureExt, future::join_all};
 
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_secs(600);
+
     fn pool(threads: usize, queue: usize) -> Pool<()> {
-        Pool::new(threads, queue, || ()).unwrap()
+        Pool::new(threads, queue, PATIENCE, || ()).unwrap()
     }
 
     /// Occupies a worker until the answer is sent to or dropped.
@@ -179,9 +191,23 @@ mod tests {
         assert_eq!(done.load(Ordering::SeqCst), 10);
     }
 
+    /// V-064. Whoever waits in vain is told so while there is still somebody to tell, and is not worked for.
+    #[tokio::test]
+    async fn nobody_waits_longer_than_their_patience() {
+        let pool = Pool::new(1, 8, Duration::from_millis(1), || ()).unwrap();
+        let gate = occupy(&pool).await;
+        let done = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&done);
+        let refused = pool.run(move |()| count.fetch_add(1, Ordering::SeqCst)).await;
+        assert!(matches!(refused, Err(PasswordError::Busy)));
+        drop(gate);
+        while !matches!(pool.run(|()| ()).await, Ok(())) {}
+        assert_eq!(done.load(Ordering::SeqCst), 0);
+    }
+
     #[tokio::test]
     async fn a_panic_costs_no_worker() {
-        let pool = Pool::new(1, 8, || 0).unwrap();
+        let pool = Pool::new(1, 8, PATIENCE, || 0).unwrap();
         assert_eq!(pool.run(|state: &mut i32| std::mem::replace(state, 7)).await.unwrap(), 0);
         let panicked = pool.run(|_: &mut i32| assert!(std::hint::black_box(false), "on purpose")).await;
         assert!(matches!(panicked, Err(PasswordError::Failed(_))));
@@ -217,7 +243,7 @@ mod tests {
             }
         }
         let (sender, gone) = blocking::channel();
-        let pool = Pool::new(1, 1, move || Gone(sender.clone())).unwrap();
+        let pool = Pool::new(1, 1, PATIENCE, move || Gone(sender.clone())).unwrap();
         let clone = pool.clone();
         pool.run(|_| ()).await.unwrap();
         drop(pool);

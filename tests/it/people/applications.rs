@@ -31,6 +31,7 @@ async fn agree(app: &TestApp, person: &Person, client: &Actor, scope: &str) -> A
         scope: scope.parse().unwrap(),
         resources: Vec::new(),
         jkt: None,
+        claims: deodar::model::RequestedClaims::default(),
         created_at: now,
         expires_at: now + Duration::DAY,
     };
