@@ -179,8 +179,8 @@ async fn by_browser(server: &Server, person: usize) -> String {
 
 fn cookie(answer: &Response, name: &str) -> String {
     let all = answer.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
-    let pairs = all.filter_map(|cookie| cookie.split(';').next());
-    pairs.filter(|pair| pair.split('=').next() == Some(name)).next_back().unwrap().to_owned()
+    let mut pairs = all.filter_map(|cookie| cookie.split(';').next());
+    pairs.rfind(|pair| pair.split('=').next() == Some(name)).unwrap().to_owned()
 }
 
 /// Everybody asks for one thing after another for a while, on a connection of their own. Answers the times by what was
