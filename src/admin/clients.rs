@@ -100,7 +100,12 @@ pub async fn update(
     let mut client = known.client;
     client.metadata = changed_metadata(&client, members)?;
     client.first_party = decided.first_party.unwrap_or(client.first_party);
-    client.active = decided.active.unwrap_or(client.active);
+    let was_active = client.active;
+    client.active = decided.active.unwrap_or(was_active);
+    if was_active && !client.active {
+        // Switching it on again gives nothing back (V-059).
+        store::authorizations::end_of_client(write.conn(), &id, app.clock.now()).await?;
+    }
     let method = client.metadata.token_endpoint_auth_method;
     let kept = known.secret.filter(|_| method.has_secret());
     let fresh = if kept.is_none() { tokens::fresh_secret(method)? } else { None };

@@ -8,6 +8,7 @@ mod clients;
 mod document;
 mod id_token;
 mod keys;
+mod logout_token;
 mod permit;
 mod proof;
 mod verified;

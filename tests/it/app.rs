@@ -86,6 +86,7 @@ impl TestApp {
             ("DEODAR_MASTER_KEY", &master_key),
             ("DEODAR_DATABASE_CONNECTIONS", "8"),
             ("DEODAR_TOKEN_RATE", "0"),
+            ("DEODAR_FETCH_PRIVATE", "on"),
             ("SMTP_URL", &mailbox.url),
             ("MAIL_FROM", "Deodar <no-reply@deodar.test>"),
         ];
