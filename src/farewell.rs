@@ -116,16 +116,25 @@ impl Farewells {
             tracing::error!(count = old, "clients did not hear of logouts for a day: they were given up");
             count("dropped", old);
         }
-        join_all((0..TELLERS).map(|_| self.tell_due(sign))).await.into_iter().collect()
+        // Mostly there is nothing to do, which one look tells.
+        let Some(first) = self.take().await? else { return Ok(()) };
+        let tellers = (1..TELLERS).map(|_| None).chain([Some(first)]);
+        join_all(tellers.map(|lane| self.tell_due(lane, sign))).await.into_iter().collect()
+    }
+
+    async fn take(&self) -> Result<Option<Lane>, store::Error> {
+        let now = self.clock.now();
+        farewells::take(&self.pool, now, now + LEASE).await
     }
 
     async fn tell_due(
         &self,
+        mut lane: Option<Lane>,
         sign: &impl Fn(&Client, &Farewell) -> Result<String, CryptoError>,
     ) -> Result<(), store::Error> {
         loop {
-            let now = self.clock.now();
-            let Some(lane) = farewells::take(&self.pool, now, now + LEASE).await? else { return Ok(()) };
+            let next = if let Some(lane) = lane.take() { Some(lane) } else { self.take().await? };
+            let Some(lane) = next else { return Ok(()) };
             let failures = self.turn(&lane, sign).await?;
             let pause = if failures == 0 { Duration::ZERO } else { pause(failures) };
             farewells::release(&self.pool, &lane.client, self.clock.now() + pause, failures).await?;

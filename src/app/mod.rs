@@ -128,7 +128,8 @@ impl App {
         let keys = Keys::load(pool.clone(), Arc::clone(&sealer), options.clock.clone(), rotation).await?;
         let pdp = Arc::new(Pdp::load(pool.clone(), options.clock.clone(), settings::pdp(&config)).await?);
         let fetcher = settings::fetcher(&config)?;
-        let clients = Clients::new(pool.clone(), Arc::clone(&pdp), config.client_cache);
+        let clients =
+            Clients::new(pool.clone(), Arc::clone(&pdp), fetcher.clone(), options.clock.clone(), config.client_cache);
         let issuer = config.issuer.as_str().to_owned();
         let clock = &options.clock;
         let tokens = Tokens::new(settings::tokens(&config), clock.clone(), keys);

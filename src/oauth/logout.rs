@@ -18,7 +18,6 @@ use crate::{
     app::App,
     model::{Client, Origin, SessionRecord},
     oauth::Parameters,
-    store,
     tokens::Hint,
     web::{
         ApiError,
@@ -143,7 +142,7 @@ impl Asked {
     /// Whether the hint is of this very session (N-131).
     async fn speaks_for(&self, app: &App, session: &SessionRecord) -> Result<bool, PageError> {
         let (Some(hint), Some(client)) = (&self.hint, &self.client) else { return Ok(false) };
-        Ok(hint.sid == Some(session.id) && hint.sub == store::subjects::name(&app.pool, client, session.user).await?)
+        Ok(hint.sid == Some(session.id) && hint.sub == app.tokens.subject(client, session.user).await?)
     }
 
     async fn ask(&self, app: &App, browser: &Browser, session: &SessionRecord) -> PageResult {

@@ -80,7 +80,7 @@ fn describe(app: &App) -> Value {
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "userinfo_signing_alg_values_supported": Algorithm::ALL.map(Algorithm::as_str),
         "scopes_supported": ScopeSet::STANDARD.iter().chain(&ScopeSet::RESERVED).collect::<Vec<_>>(),
-        "subject_types_supported": ["public"],
+        "subject_types_supported": ["public", "pairwise"],
         "id_token_signing_alg_values_supported": Algorithm::ALL.map(Algorithm::as_str),
         "token_endpoint_auth_methods_supported": methods,
         "token_endpoint_auth_signing_alg_values_supported": assertions,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use deodar::{
     crypto::Opaque,
-    model::{Authorization, AuthorizationId, Login, SessionId},
+    model::{Authorization, AuthorizationId, Login, RequestedClaims, SessionId},
     store,
 };
 use reqwest::Method;
@@ -29,6 +29,7 @@ impl TestApp {
             login,
             scope: "openid offline_access".parse().unwrap(),
             resources: Vec::new(),
+            claims: RequestedClaims::default(),
             jkt: None,
             created_at: now,
             expires_at: until,

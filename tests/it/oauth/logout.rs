@@ -216,6 +216,7 @@ async fn a_person_is_asked_where_the_hint_does_not_speak_for_them() {
     let mut scene = Scene::new().await;
     let own = scene.id_token().await;
     let session = scene.session().await;
+    let client_id = scene.client.clone();
     let parts: Vec<&str> = own.split('.').collect();
     let encode = |json: &Value| URL_SAFE_NO_PAD.encode(json.to_string());
     let mut claims = part(&own, 1);
@@ -248,7 +249,7 @@ async fn a_person_is_asked_where_the_hint_does_not_speak_for_them() {
         ("garbage", "garbage".to_owned()),
         ("of a client that is gone", gone),
     ] {
-        let query = [("id_token_hint", &*hint), ("post_logout_redirect_uri", BACK), ("client_id", &*scene.client)];
+        let query = [("id_token_hint", &*hint), ("post_logout_redirect_uri", BACK), ("client_id", &*client_id)];
         // The client is not known by such a hint, whatever else is said.
         let answer = scene.get(&query).await;
         assert!(answer.status == 400 || answer.status == 200, "{what}");
