@@ -7,8 +7,8 @@
 //! |--:|---|
 //! | 1 | [`model`]: the words of the domain |
 //! | 2 | [`config`]: every setting; [`telemetry`]: logs and metrics |
-//! | 3 | [`crypto`]; [`mail`]: outgoing mail; [`policy`]: the engine; [`store`]: all SQL |
-//! | 4 | [`pdp`]: the decision point; [`post`]: mail that waits, and the task that sends it |
+//! | 3 | [`crypto`]; [`fetch`]: requests to others; [`mail`]: outgoing mail; [`policy`]: the engine; [`store`]: all SQL |
+//! | 4 | [`farewell`]: word to clients that sessions ended; [`pdp`]: the decision point; [`post`]: mail that waits |
 //! | 5 | [`accounts`]: use cases about people; [`tokens`]: access tokens |
 //! | 6 | [`app`]: the one handle |
 //! | 7 | [`web`]: HTTP plumbing |
@@ -25,6 +25,8 @@ pub mod cli;
 pub mod config;
 pub mod crypto;
 pub mod dev;
+pub mod farewell;
+pub mod fetch;
 pub mod mail;
 pub mod model;
 pub mod oauth;

@@ -17,6 +17,8 @@ pub const CHECK_SECONDS: &str = "deodar_check_seconds";
 
 /// Counter: mails by `outcome`: `sent`, `failed` (tried again later) or `dropped`.
 pub const MAILS: &str = "deodar_mails_total";
+/// Counter.
+pub const FAREWELLS: &str = "deodar_backchannel_logouts_total";
 
 /// From a cached check to the longest timeout. A password hash lies near 50 ms.
 const REQUEST_BUCKETS: [f64; 14] =
@@ -69,6 +71,10 @@ fn install() -> PrometheusHandle {
     metrics::describe_histogram!(REQUEST_SECONDS, "Seconds from a request's arrival to its answer");
     metrics::describe_histogram!(CHECK_SECONDS, "Seconds that one permission check takes, without HTTP");
     metrics::describe_counter!(MAILS, "Mails by outcome: sent, failed (tried again later), dropped");
+    metrics::describe_counter!(
+        FAREWELLS,
+        "Logouts told to clients by outcome: sent, failed (tried again later), dropped"
+    );
     handle
 }
 

@@ -35,6 +35,7 @@ pub use self::{
 };
 use crate::{
     crypto::{CryptoError, ForeignHash, PasswordError, PasswordFault, PasswordPolicy, Passwords, SealBroken, Sealer},
+    farewell::Farewells,
     model::{Clock, RoleName},
     pdp::{self, Pdp},
     post::{Post, PostError},
@@ -49,6 +50,7 @@ pub struct Accounts {
     sealer: Arc<Sealer>,
     passwords: Passwords,
     post: Arc<Post>,
+    farewells: Arc<Farewells>,
     settings: Settings,
     tasks: TaskTracker,
 }
@@ -180,10 +182,11 @@ impl Accounts {
         sealer: Arc<Sealer>,
         passwords: Passwords,
         post: Arc<Post>,
+        farewells: Arc<Farewells>,
         settings: Settings,
         tasks: TaskTracker,
     ) -> Self {
-        Self { pool, pdp, clock, sealer, passwords, post, settings, tasks }
+        Self { pool, pdp, clock, sealer, passwords, post, farewells, settings, tasks }
     }
 
     /// Does what is due from time to time: forgets what expired, warns of what is about to.

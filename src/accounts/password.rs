@@ -7,7 +7,7 @@ use crate::{
     crypto::Password,
     mail::Message,
     model::{Event, Origin, Principal, Revision, Secret, SessionId, UserId},
-    store::{self, users::UserRow},
+    store::{self, authorizations::Which, users::UserRow},
 };
 
 /// Why somebody who is logged in may change what protects the account.
@@ -50,7 +50,8 @@ impl Accounts {
         proof.auth_time + self.settings.recent >= self.clock.now()
     }
 
-    /// Changes a password. Every other session ends.
+    /// Changes a password. Every other session ends. Access tokens of this one live on, their minutes; its refresh tokens
+    /// do not, for whoever had the old password may have them (N-095).
     pub async fn change_password(
         &self,
         user: UserId,
@@ -69,6 +70,8 @@ impl Accounts {
         store::mail_tokens::delete_all(write.conn(), user).await?;
         store::second_factors::delete_challenges(write.conn(), user).await?;
         self.end(&mut write, user, None, session).await?;
+        let own: Vec<SessionId> = session.into_iter().collect();
+        store::authorizations::end_several(write.conn(), user, Which::Sessions(&own), self.clock.now()).await?;
         self.notify(write.conn(), user, &Message::PasswordChanged).await?;
         let event = Event::new("password_changed", origin).by(Principal::User(user));
         store::audit::insert(write.conn(), self.clock.now(), &event).await?;

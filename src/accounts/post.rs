@@ -27,10 +27,11 @@ impl Accounts {
         Ok(())
     }
 
-    /// Commits what changes decisions, and has the mail sent.
+    /// Commits what changes decisions, and has mail sent and clients told.
     pub async fn finish(&self, write: Write) -> Result<Revision, Error> {
         let revision = write.commit().await?;
         self.post.wake();
+        self.farewells.wake();
         Ok(revision)
     }
 

@@ -1,6 +1,6 @@
 //! Sessions: opened by proving who one is, rotated at every change of strength, ended with everything they stand for.
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::{Accounts, Error};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     mail::Message,
     model::{Event, Origin, Principal, Revision, SessionId, SessionRecord, UserId, amr},
     pdp::Write,
-    store::{self, Conn},
+    store::{self, Conn, authorizations::Which},
 };
 
 /// A session that was just opened or made stronger.
@@ -120,6 +120,9 @@ impl Accounts {
     }
 
     /// Ends sessions in an open write: one, all, or all but one. Answers how many.
+    ///
+    /// What applications were allowed in them ends too, with its refresh tokens (N-095). Ending all also ends what was
+    /// allowed in sessions that merely expired, since with `offline_access` it outlives them.
     pub async fn end(
         &self,
         write: &mut Write,
@@ -127,10 +130,16 @@ impl Accounts {
         only: Option<SessionId>,
         but: Option<SessionId>,
     ) -> Result<usize, Error> {
+        let now = self.clock.now();
+        // First: whoever redeems a code of these sessions at this moment is waited for, and found below.
         let ended = store::sessions::delete(write.conn(), user, only, but).await?;
-        if !ended.is_empty() {
-            let until = self.clock.now() + self.settings.access_token + time::Duration::MINUTE;
-            write.revoke(ended.iter().map(|id| format!("sid:{id}")).collect(), until).await?;
+        let which = if only.is_some() { Which::Sessions(&ended) } else { Which::But(but) };
+        let authorizations = store::authorizations::end_several(write.conn(), user, which, now).await?;
+        self.farewells.put(write.conn(), user, &ended, &authorizations).await?;
+        let sessions = ended.iter().map(|id| format!("sid:{id}"));
+        let dead: Vec<String> = sessions.chain(authorizations.iter().map(|id| format!("grant:{id}"))).collect();
+        if !dead.is_empty() {
+            write.revoke(dead, now + self.settings.access_token + Duration::MINUTE).await?;
         }
         Ok(ended.len())
     }

@@ -102,8 +102,13 @@ pub fn changed_metadata(client: &Client, members: Members) -> Result<ClientMetad
 
 fn checked(metadata: Result<ClientMetadata, serde_json::Error>) -> Result<ClientMetadata, ApiError> {
     let metadata = metadata.map_err(|error| invalid(error.to_string()))?;
+    tokens::checked(metadata).map_err(refused)
+}
+
+/// Metadata that are not acceptable.
+pub fn refused(faults: impl IntoIterator<Item = MetadataFault>) -> ApiError {
     let fault = |fault: MetadataFault| FieldFault::new(fault.field, fault.code, fault.message);
-    tokens::checked(metadata).map_err(|faults| ApiError::Unprocessable(faults.into_iter().map(fault).collect()))
+    ApiError::Unprocessable(faults.into_iter().map(fault).collect())
 }
 
 fn invalid(what: String) -> ApiError {

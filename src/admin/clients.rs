@@ -9,13 +9,13 @@ use axum::{
 
 use super::{
     authority::{self, Act, Gives},
-    client_body::{ClientBody, ClientView, changed_metadata, new_metadata, split},
+    client_body::{ClientBody, ClientView, changed_metadata, new_metadata, refused, split},
     server,
 };
 use crate::{
     app::App,
     crypto::Opaque,
-    model::{Client, ClientId, EntityRef, Members, Principal},
+    model::{Client, ClientId, ClientMetadata, EntityRef, Members, Principal},
     store::{self, clients::Known, revision::Change},
     tokens,
     web::{ApiError, Body, Caller, Cursor, Page, Params, PathOf, Problem, Revised},
@@ -47,6 +47,10 @@ pub async fn create(
     caller.require_admin_scope()?;
     let (members, decided, _) = split(body)?;
     let mut client = Client::new(ClientId::new(), new_metadata(members)?, app.clock.now());
+    if client.metadata.sector_identifier_uri.is_some() {
+        caller.require(&app, "Deodar::createClient", server()).await?;
+        check_sector(&app, &client.metadata).await?;
+    }
     client.first_party = decided.first_party.unwrap_or(false);
     client.active = decided.active.unwrap_or(true);
     let secret = tokens::fresh_secret(client.metadata.token_endpoint_auth_method)?;
@@ -92,6 +96,7 @@ pub async fn update(
     caller.require_admin_scope()?;
     let id = existing(&id)?;
     let (members, decided, scope) = split(body)?;
+    let checked = check_sector_of_change(&app, &caller, &id, &members).await?;
     let asked = scope.unwrap_or_default();
     let acts =
         [act("Deodar::updateClient", &id), Act { gives: Gives::Scopes(&asked), ..act("Deodar::updateClient", &id) }];
@@ -99,8 +104,17 @@ pub async fn update(
     let known = store::clients::find_known(write.conn(), &id).await?.ok_or_else(|| missing(id.as_str()))?;
     let mut client = known.client;
     client.metadata = changed_metadata(&client, members)?;
+    if checked.is_some_and(|checked| !same_sector(&checked, &client.metadata)) {
+        let message = "somebody else changed this client at the same moment: try again".to_owned();
+        return Err(ApiError::Conflict { code: "changed_meanwhile", message });
+    }
     client.first_party = decided.first_party.unwrap_or(client.first_party);
-    client.active = decided.active.unwrap_or(client.active);
+    let was_active = client.active;
+    client.active = decided.active.unwrap_or(was_active);
+    if was_active && !client.active {
+        // Switching it on again gives nothing back (V-059).
+        store::authorizations::end_of_client(write.conn(), &id, app.clock.now()).await?;
+    }
     let method = client.metadata.token_endpoint_auth_method;
     let kept = known.secret.filter(|_| method.has_secret());
     let fresh = if kept.is_none() { tokens::fresh_secret(method)? } else { None };
@@ -153,6 +167,33 @@ pub async fn rotate_secret(
     write.changed(Change::Principal(Principal::Client(id)));
     let revision = write.commit().await?;
     Ok(Revised(revision, no_store(ClientView::new(client, Some(secret)))))
+}
+
+/// Has the client's sector asked about a change that touches it, before the write is open; gives what was asked about.
+async fn check_sector_of_change(
+    app: &App,
+    caller: &Caller,
+    id: &ClientId,
+    members: &Members,
+) -> Result<Option<ClientMetadata>, ApiError> {
+    if !["sector_identifier_uri", "redirect_uris"].iter().any(|name| members.0.contains_key(*name)) {
+        return Ok(None);
+    }
+    caller.require(app, "Deodar::updateClient", EntityRef::new("Client", id.as_str())).await?;
+    let client = store::clients::find(&app.pool, id).await?.ok_or_else(|| missing(id.as_str()))?;
+    let metadata = changed_metadata(&client, members.clone())?;
+    if !same_sector(&metadata, &client.metadata) {
+        check_sector(app, &metadata).await?;
+    }
+    Ok(Some(metadata))
+}
+
+async fn check_sector(app: &App, metadata: &ClientMetadata) -> Result<(), ApiError> {
+    app.clients.check_sector(metadata).await.map_err(|fault| refused([fault]))
+}
+
+fn same_sector(one: &ClientMetadata, other: &ClientMetadata) -> bool {
+    one.sector_identifier_uri == other.sector_identifier_uri && one.redirect_uris == other.redirect_uris
 }
 
 /// An act that gives the means to act as the client.

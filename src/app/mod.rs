@@ -22,6 +22,8 @@ use crate::{
     accounts::Accounts,
     config::Config,
     crypto::{CryptoError, Passwords, Sealer},
+    farewell::Farewells,
+    fetch::BadCertificates,
     mail::{BadServer, Mailbox},
     model::Clock,
     pdp::{self, Adopted, Pdp},
@@ -50,11 +52,13 @@ pub struct Inner {
     /// Registered clients.
     pub clients: Clients,
     /// Issues and verifies tokens.
-    pub tokens: Tokens,
+    pub tokens: Arc<Tokens>,
     /// Use cases about people.
     pub accounts: Arc<Accounts>,
     /// Mail on its way.
     pub post: Arc<Post>,
+    /// Word to clients that sessions ended.
+    pub farewells: Arc<Farewells>,
     /// What the OpenID provider says of itself, once it was asked.
     pub metadata: OnceLock<Document>,
     redis: Option<redis::Client>,
@@ -94,6 +98,12 @@ pub enum StartError {
     /// The URL of Redis. Whether Redis is there does not matter.
     #[error("`REDIS_URL` is not a Redis URL")]
     Redis(#[from] redis::RedisError),
+    /// Certificates of those whom this server asks.
+    #[error(transparent)]
+    Certificates(#[from] BadCertificates),
+    /// The file with them.
+    #[error("the file of `DEODAR_FETCH_CA` cannot be read")]
+    CertificatesUnreadable(#[source] std::io::Error),
     /// The mail server's settings. Whether it is there does not matter.
     #[error(transparent)]
     Mail(#[from] BadServer),
@@ -117,7 +127,9 @@ impl App {
         let rotation = config.key_rotation.try_into().unwrap_or(time::Duration::MAX);
         let keys = Keys::load(pool.clone(), Arc::clone(&sealer), options.clock.clone(), rotation).await?;
         let pdp = Arc::new(Pdp::load(pool.clone(), options.clock.clone(), settings::pdp(&config)).await?);
-        let clients = Clients::new(pool.clone(), Arc::clone(&pdp), config.client_cache);
+        let fetcher = settings::fetcher(&config)?;
+        let clients =
+            Clients::new(pool.clone(), Arc::clone(&pdp), fetcher.clone(), options.clock.clone(), config.client_cache);
         let issuer = config.issuer.as_str().to_owned();
         let clock = &options.clock;
         let tokens = Tokens::new(settings::tokens(&config), clock.clone(), keys);
@@ -126,6 +138,7 @@ impl App {
         let mailer = settings::mailer(&config, options.mailbox)?;
         let post = Post::new(pool.clone(), Arc::clone(&sealer), mailer, clock.clone(), host, config.mail_queue);
         let post = Arc::new(post);
+        let farewells = Arc::new(Farewells::new(pool.clone(), fetcher.clone(), clock.clone()));
         let accounts = Accounts::new(
             pool.clone(),
             Arc::clone(&pdp),
@@ -133,6 +146,7 @@ impl App {
             sealer,
             Passwords::new(settings::passwords(&config))?,
             Arc::clone(&post),
+            Arc::clone(&farewells),
             settings::accounts(&config, issuer),
             tasks.clone(),
         );
@@ -148,9 +162,10 @@ impl App {
             pool,
             pdp,
             clients,
-            tokens,
+            tokens: Arc::new(tokens),
             accounts: Arc::new(accounts),
             post,
+            farewells,
         }));
         app.start_tasks();
         Ok(app)
@@ -166,6 +181,10 @@ impl App {
         }
         let (post, stop) = (Arc::clone(&self.post), self.stop.clone());
         self.tasks.spawn(async move { post.run(stop).await });
+        let (farewells, tokens, stop) = (Arc::clone(&self.farewells), Arc::clone(&self.tokens), self.stop.clone());
+        self.tasks.spawn(async move {
+            farewells.run(stop, |client, it| tokens.issue_logout(client, &it.subject, it.session)).await;
+        });
         self.tasks.spawn(maintenance::run(
             self.pool.clone(),
             Arc::clone(&self.accounts),

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use super::StartError;
 use crate::{
     accounts::{self, Paces},
     config::Config,
     crypto::{PasswordPolicy, PoolSettings},
+    fetch::Fetcher,
     mail::{BadServer, Mailbox, Mailer, Relay},
     pdp, store, tokens,
 };
@@ -17,6 +19,13 @@ pub(super) fn mailer(config: &Config, mailbox: Option<Mailbox>) -> Result<Mailer
         (_, _, Some(mailbox)) => Ok(Mailer::Kept(mailbox)),
         _ => Ok(Mailer::None),
     }
+}
+
+/// The way to others.
+pub(super) fn fetcher(config: &Config) -> Result<Fetcher, StartError> {
+    let roots = config.fetch_ca.as_ref().map(std::fs::read).transpose();
+    let roots = roots.map_err(StartError::CertificatesUnreadable)?;
+    Ok(Fetcher::new(config.fetch_private, roots.as_deref())?)
 }
 
 /// How much passwords may cost.

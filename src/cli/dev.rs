@@ -110,6 +110,8 @@ fn configure(
         ("DEODAR_LISTEN", address.to_string()),
         ("DEODAR_METRICS_LISTEN", "off".to_owned()),
         ("DEODAR_MASTER_KEY", secrets.master_key.clone()),
+        // Applications under development are on this machine.
+        ("DEODAR_FETCH_PRIVATE", "on".to_owned()),
         ("DEODAR_LOG", "info,deodar::access=warn".to_owned()),
     ]);
     if let Some(url) = &options.redis_url {

@@ -98,6 +98,12 @@ settings! {
     /// The number of mails that may wait to be sent; more are dropped.
     mail_queue: u32 = "DEODAR_MAIL_QUEUE" or "10000" => number(1..=1_000_000);
 
+    /// Whether the addresses that clients register (back-channel logout, keys, sector documents) may lead into private
+    /// networks: `on` or `off`. Off, only public addresses are connected to.
+    fetch_private: bool = "DEODAR_FETCH_PRIVATE" or "off" => choice(&ON_OFF);
+    /// The PEM file with certificate authorities that are believed at those addresses besides the public ones.
+    fetch_ca: Option<PathBuf> = "DEODAR_FETCH_CA" or "" => optional(file);
+
     /// What is logged: a level, or levels by module as in `info,deodar::pdp=debug`.
     log: String = "DEODAR_LOG" or "info" => log_filter;
     /// The form of the log: `json` lines, `text` for people, or `auto` for text on a terminal and JSON elsewhere.

@@ -43,8 +43,7 @@ pub fn claimed(assertion: &str) -> Option<String> {
 
 /// Whether the client signed it, for us, a moment ago, and has not presented it before.
 pub async fn verify(app: &App, client: &Registered, assertion: &str) -> Result<bool, OAuthError> {
-    let Some(keys) = &client.keys else { return Ok(false) };
-    let Ok(claims) = keys.verify::<Claims>(assertion) else { return Ok(false) };
+    let Ok(claims) = app.clients.verify::<Claims>(client, assertion).await else { return Ok(false) };
     let now = app.clock.now();
     let Ok(expires_at) = OffsetDateTime::from_unix_timestamp(claims.exp) else { return Ok(false) };
     let soon = (now + SKEW).unix_timestamp();

@@ -93,7 +93,14 @@ async fn active(app: &App, caller: &Client, token: &str) -> Result<Option<Active
     }
     let Ok(verified) = app.tokens.verify_for_anybody(token) else { return Ok(None) };
     let concerned = verified.client == caller.id;
-    Ok((concerned && web::is_live(app, &verified).await?).then(|| ActiveToken::of(app, &verified)))
+    if !concerned || !web::is_live(app, &verified).await? {
+        return Ok(None);
+    }
+    let sub = match &verified.principal {
+        Principal::User(user) => app.tokens.subject(caller, *user).await?,
+        Principal::Client(id) => id.to_string(),
+    };
+    Ok(Some(ActiveToken::of(app, sub, &verified)))
 }
 
 /// A refresh token is nobody's business but its owner's (N-108).
@@ -107,15 +114,19 @@ async fn refresh_token(app: &App, caller: &Client, token: &str) -> Result<Option
     let Some(found) = found.filter(good) else { return Ok(None) };
     app.pdp.ensure(None).await?;
     let active = app.pdp.standing(&Principal::User(found.authorization.login.user)).await?.active();
-    Ok(active.then(|| ActiveToken::of_refresh(app, found)))
+    if !active {
+        return Ok(None);
+    }
+    let sub = app.tokens.subject(caller, found.authorization.login.user).await?;
+    Ok(Some(ActiveToken::of_refresh(app, sub, found)))
 }
 
 impl ActiveToken {
-    fn of(app: &App, token: &Verified) -> Self {
+    fn of(app: &App, sub: String, token: &Verified) -> Self {
         let session = token.session.as_ref();
         Self {
             iss: app.config.issuer.as_str().to_owned(),
-            sub: token.principal.id(),
+            sub,
             aud: token.audience.clone(),
             client_id: token.client.to_string(),
             scope: token.scopes.to_string(),
@@ -131,11 +142,11 @@ impl ActiveToken {
         }
     }
 
-    fn of_refresh(app: &App, found: Presented) -> Self {
+    fn of_refresh(app: &App, sub: String, found: Presented) -> Self {
         let issuer = app.config.issuer.as_str().to_owned();
         let Authorization { client, login, scope, jkt, .. } = found.authorization;
         Self {
-            sub: login.user.to_string(),
+            sub,
             aud: vec![issuer.clone()],
             iss: issuer,
             client_id: client.to_string(),

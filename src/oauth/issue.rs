@@ -74,28 +74,31 @@ impl Issue<'_> {
 
     /// Issues them without asking once more.
     pub async fn make(&self, app: &App) -> Result<TokenResponse, OAuthError> {
+        let name = app.tokens.subject(self.client, self.authorization.login.user).await?;
         let issued = app.tokens.issue(&AccessToken {
             client: self.client,
-            subject: Subject::Person(self.authorization),
+            subject: Subject::Person(self.authorization, &name),
             scope: self.scope,
             resources: self.resources,
             jkt: self.jkt,
         })?;
-        let id_token =
-            if self.scope.contains(ScopeSet::OPENID) { Some(self.id_token(app, &issued.token).await?) } else { None };
+        let id_token = if self.scope.contains(ScopeSet::OPENID) {
+            Some(self.id_token(app, &name, &issued.token).await?)
+        } else {
+            None
+        };
         let refresh_token = self.refresh.map(|token| token.expose().to_owned());
         Ok(TokenResponse { refresh_token, id_token, ..TokenResponse::from(issued) })
     }
 
-    async fn id_token(&self, app: &App, access_token: &str) -> Result<String, OAuthError> {
+    async fn id_token(&self, app: &App, subject: &str, access_token: &str) -> Result<String, OAuthError> {
         let Authorization { login, claims, .. } = self.authorization;
         let claims: Map<String, Value> = if claims.id_token.is_empty() {
             Map::new()
         } else {
             person_claims::of(&app.accounts.find(login.user).await?, |claim| claims.id_token.contains(&claim))
         };
-        let subject = login.user.to_string();
-        let token = IdToken { client: self.client, subject: &subject, login, nonce: self.nonce, access_token, claims };
+        let token = IdToken { client: self.client, subject, login, nonce: self.nonce, access_token, claims };
         Ok(app.tokens.issue_id(token)?)
     }
 }

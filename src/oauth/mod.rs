@@ -15,6 +15,7 @@ mod form;
 mod introspect;
 mod issue;
 mod jwks;
+mod logout;
 mod metadata;
 mod parameters;
 mod password;
@@ -26,7 +27,10 @@ mod revoke;
 mod token;
 mod userinfo;
 
-use axum::{middleware, routing::get};
+use axum::{
+    middleware,
+    routing::{get, post},
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use self::cors::cors;
@@ -47,6 +51,8 @@ pub fn browser_routes(app: &App) -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(authorize::get, authorize::post))
         .route("/consent", get(authorize::ask_consent).post(authorize::answer_consent))
+        .routes(routes!(logout::get, logout::post))
+        .route(logout::CONFIRM, post(logout::confirm))
         .layer(middleware::from_fn_with_state(app.clone(), browser::browse))
 }
 

@@ -23,7 +23,7 @@ use crate::{
     app::App,
     config::Registration,
     crypto::{Opaque, digest},
-    model::{Client, ClientId, ClientMetadata, EntityRef, GrantType, Members, Principal, ScopeSet},
+    model::{Client, ClientId, ClientMetadata, EntityRef, GrantType, Members, MetadataFault, Principal, ScopeSet},
     store::{self, clients::Known, revision::Change},
     tokens::{self, Registered},
     web::Caller,
@@ -53,6 +53,7 @@ pub struct Information {
 pub async fn register(State(app): State<App>, mut parts: Parts, body: Bytes) -> Result<impl IntoResponse, OAuthError> {
     let initial = admit(&app, &mut parts).await?;
     let metadata = read(&parts.headers, &body).and_then(adopt)?;
+    app.clients.check_sector(&metadata).await.map_err(refused)?;
     let client = Client::new(ClientId::new(), metadata, app.clock.now());
     let secret = tokens::fresh_secret(client.metadata.token_endpoint_auth_method)?;
     let token = Opaque::new(Opaque::REGISTRATION)?;
@@ -100,6 +101,7 @@ pub async fn replace(
     let members = read(&headers, &body)?;
     check_identity(&members, &found)?;
     let metadata = adopt(members)?;
+    app.clients.check_sector(&metadata).await.map_err(refused)?;
     let mut write = app.pdp.write().await?;
     let known = store::clients::find_known(write.conn(), &found.client.id).await?;
     // It may have been replaced or removed since.
@@ -194,14 +196,19 @@ fn adopt(mut members: Members) -> Result<ClientMetadata, OAuthError> {
     let mut metadata =
         ClientMetadata::read(members).map_err(|error| OAuthError::InvalidClientMetadata(error.to_string()))?;
     metadata.scope = metadata.scope.without(&ScopeSet::RESERVED);
-    tokens::checked(metadata).map_err(|faults| {
-        let first = faults.iter().find(|fault| fault.code == "invalid_redirect_uri").or(faults.first());
-        let text = first.map(|fault| format!("`{}`: {}", fault.field, fault.message)).unwrap_or_default();
-        match first {
-            Some(fault) if fault.code == "invalid_redirect_uri" => OAuthError::InvalidRedirectUri(text),
-            _ => OAuthError::InvalidClientMetadata(text),
-        }
+    tokens::checked(metadata).map_err(|mut faults| {
+        let first = faults.iter().position(|fault| fault.code == "invalid_redirect_uri").unwrap_or_default();
+        refused(faults.swap_remove(first))
     })
+}
+
+fn refused(fault: MetadataFault) -> OAuthError {
+    let text = format!("`{}`: {}", fault.field, fault.message);
+    if fault.code == "invalid_redirect_uri" {
+        OAuthError::InvalidRedirectUri(text)
+    } else {
+        OAuthError::InvalidClientMetadata(text)
+    }
 }
 
 /// Keeps the known words of a list. A list without any says nothing that could be registered.

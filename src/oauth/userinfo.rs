@@ -55,9 +55,9 @@ async fn claims(app: &App, caller: &Caller) -> Result<Response, ApiError> {
     };
     let wanted = |claim: Claim| token.scopes.contains(claim.scope()) || token.userinfo_claims.contains(&claim);
     let mut claims = person_claims::of(&app.accounts.find(user).await?, wanted);
-    claims.insert("sub".to_owned(), user.to_string().into());
-    let client = app.clients.find(&token.client).await?;
-    let signed = client.and_then(|found| found.client.metadata.userinfo_signed_response_alg);
+    let found = app.clients.find(&token.client).await?.ok_or(ApiError::Unauthorized { presented: true })?;
+    claims.insert("sub".to_owned(), app.tokens.subject(&found.client, user).await?.into());
+    let signed = found.client.metadata.userinfo_signed_response_alg;
     let no_store = [(header::CACHE_CONTROL, "no-store")];
     Ok(match signed {
         None => (no_store, Json(claims)).into_response(),

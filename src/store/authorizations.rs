@@ -45,7 +45,9 @@ pub async fn insert(
         "WITH made AS (
            INSERT INTO authorizations (id, client_id, user_id, session_id, scope, resources, auth_time, amr, dpop_jkt,
                                        created_at, expires_at, claims)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $14))
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $14)
+         ), led AS (
+           INSERT INTO session_clients (session_id, client_id) VALUES ($4, $2) ON CONFLICT DO NOTHING)
          INSERT INTO refresh_tokens (hash, authorization_id, created_at, expires_at)
          SELECT $12::bytea, $1, $10, $13::timestamptz WHERE $12::bytea IS NOT NULL",
         id.0,
@@ -100,6 +102,16 @@ pub async fn end_several(
         but
     );
     Ok(ids.fetch_all(db).await?.into_iter().map(AuthorizationId).collect())
+}
+
+/// Ends all for a client. Their access tokens are dead by the client's own standing.
+pub async fn end_of_client(db: impl PgExecutor<'_>, client: &ClientId, now: OffsetDateTime) -> Result<u64, Error> {
+    let update = sqlx::query!(
+        "UPDATE authorizations SET ended_at = $2 WHERE client_id = $1 AND ended_at IS NULL",
+        client.as_str(),
+        now
+    );
+    Ok(update.execute(db).await?.rows_affected())
 }
 
 /// Forgets those of which nothing is left.

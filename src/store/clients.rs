@@ -6,13 +6,14 @@ use time::OffsetDateTime;
 use super::{Error, unreadable};
 use crate::model::{Client, ClientId, ClientMetadata};
 
-struct ClientRow {
-    id: String,
-    metadata: Json<ClientMetadata>,
-    first_party: bool,
-    self_registered: bool,
-    active: bool,
-    created_at: OffsetDateTime,
+/// A client as its row has it.
+pub(super) struct ClientRow {
+    pub id: String,
+    pub metadata: Json<ClientMetadata>,
+    pub first_party: bool,
+    pub self_registered: bool,
+    pub active: bool,
+    pub created_at: OffsetDateTime,
 }
 
 /// SHA-256 of a secret of 256 random bits.
@@ -112,7 +113,7 @@ pub async fn list(db: impl PgExecutor<'_>, after: &str, limit: i64) -> Result<Ve
     rows.fetch_all(db).await?.into_iter().map(read).collect()
 }
 
-fn read(row: ClientRow) -> Result<Client, Error> {
+pub(super) fn read(row: ClientRow) -> Result<Client, Error> {
     Ok(Client {
         id: unreadable("a client id", row.id.parse())?,
         metadata: row.metadata.0,

@@ -98,6 +98,9 @@ pub async fn redeem(db: impl PgExecutor<'_>, attempt: &Attempt<'_>) -> Result<Re
                                          created_at, expires_at, claims)
              SELECT authorization_id, client_id, user_id, session_id, scope, resources, auth_time, amr, $6,
                     $2, CASE WHEN offline THEN $7::timestamptz ELSE $8::timestamptz END, claims FROM good
+           ), led AS (
+             INSERT INTO session_clients (session_id, client_id) SELECT session_id, client_id FROM good
+             ON CONFLICT DO NOTHING
            ), refresh AS (
              INSERT INTO refresh_tokens (hash, authorization_id, created_at, expires_at)
              SELECT $9, authorization_id, $2, $10 FROM good WHERE offline

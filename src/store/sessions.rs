@@ -164,11 +164,12 @@ pub async fn delete_of_client(
     Ok(ids.fetch_all(db).await?.into_iter().map(SessionId).collect())
 }
 
-/// Forgets sessions that expired, and devices not seen since `stale`.
+/// Forgets sessions that expired with what they led to, and devices not seen since `stale`.
 pub async fn prune(db: impl PgExecutor<'_>, now: OffsetDateTime, stale: OffsetDateTime) -> Result<u64, Error> {
     let done = sqlx::query!(
-        "WITH gone AS (DELETE FROM devices WHERE seen_at < $2)
-         DELETE FROM sessions WHERE expires_at <= $1 OR idle_expires_at <= $1",
+        "WITH stale AS (DELETE FROM devices WHERE seen_at < $2),
+           gone AS (DELETE FROM sessions WHERE expires_at <= $1 OR idle_expires_at <= $1 RETURNING id)
+         DELETE FROM session_clients USING gone WHERE session_id = gone.id",
         now,
         stale
     );

@@ -34,6 +34,9 @@ pub(super) struct Claims {
     amr: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cnf: Option<Confirmation>,
+    /// The person's id, sealed, where `sub` is a name that is for this client alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    uid: Option<String>,
     /// Claims that were asked for by name (OpenID Connect Core §5.5).
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     userinfo_claims: BTreeSet<Claim>,
@@ -53,17 +56,21 @@ struct Confirmation {
 }
 
 impl Claims {
-    pub(super) fn new(settings: &Settings, token: &AccessToken<'_>, now: i64) -> Result<Self, CryptoError> {
+    pub(super) fn new(
+        settings: &Settings,
+        token: &AccessToken<'_>,
+        now: i64,
+        seal: impl Fn(UserId) -> Result<String, CryptoError>,
+    ) -> Result<Self, CryptoError> {
         let nonce = URL_SAFE_NO_PAD.encode(crypto::random::<16>()?);
         let client = token.client.id.to_string();
         let (sub, jti, login) = match token.subject {
             Subject::Client => (client.clone(), nonce, None),
-            Subject::Person(authorization) => (
-                authorization.login.user.to_string(),
-                format!("{}.{nonce}", authorization.id),
-                Some(&authorization.login),
-            ),
+            Subject::Person(authorization, name) => {
+                (name.to_owned(), format!("{}.{nonce}", authorization.id), Some(&authorization.login))
+            }
         };
+        let pairwise = login.map(|login| login.user).filter(|user| user.to_string() != sub);
         Ok(Self {
             iss: settings.issuer.clone(),
             sub,
@@ -83,9 +90,10 @@ impl Claims {
             acr: login.map(|login| login.acr().to_owned()),
             amr: login.map(|login| login.amr.clone()),
             cnf: token.jkt.map(|jkt| Confirmation { jkt: jkt.to_owned() }),
+            uid: pairwise.map(seal).transpose()?,
             userinfo_claims: match token.subject {
                 Subject::Client => BTreeSet::new(),
-                Subject::Person(authorization) => authorization.claims.userinfo.clone(),
+                Subject::Person(authorization, _) => authorization.claims.userinfo.clone(),
             },
         })
     }
@@ -96,7 +104,7 @@ impl Claims {
         self.iss == issuer && self.iat <= soon && self.nbf.is_none_or(|nbf| nbf <= soon) && self.exp > now
     }
 
-    pub(super) fn read(self) -> Result<Verified, InvalidToken> {
+    pub(super) fn read(self, open: impl Fn(&str) -> Option<UserId>) -> Result<Verified, InvalidToken> {
         let client: ClientId = self.client_id.parse().map_err(|_| InvalidToken)?;
         let scopes: ScopeSet = self.scope.parse().map_err(|_| InvalidToken)?;
         let authorization = self.jti.split_once('.').map(|(id, _)| format!("grant:{id}"));
@@ -104,7 +112,11 @@ impl Claims {
         let (principal, session) = if self.sub == self.client_id {
             (Principal::Client(client.clone()), None)
         } else {
-            let user: UserId = self.sub.parse().map_err(|_| InvalidToken)?;
+            let user = match &self.uid {
+                Some(sealed) => open(sealed),
+                None => self.sub.parse().ok(),
+            };
+            let user = user.ok_or(InvalidToken)?;
             let methods = self.amr.unwrap_or_default();
             let session = Session {
                 mfa: methods.iter().any(|method| method == amr::MFA),

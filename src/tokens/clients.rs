@@ -6,9 +6,13 @@
 
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
+
+use super::client_keys::PublishedKeys;
 use crate::{
-    crypto::{CryptoError, ForeignKeys, Opaque},
-    model::{AuthMethod, Client, ClientId, ClientMetadata, MetadataFault, Principal},
+    crypto::{CryptoError, ForeignKeys, InvalidJwt, Opaque},
+    fetch::Fetcher,
+    model::{AuthMethod, Client, ClientId, ClientMetadata, Clock, MetadataFault, Principal},
     pdp::{self, Pdp, Standing},
     store,
 };
@@ -17,6 +21,8 @@ use crate::{
 pub struct Clients {
     pool: store::Pool,
     pdp: Arc<Pdp>,
+    fetcher: Fetcher,
+    published: PublishedKeys,
     kept: moka::sync::Cache<ClientId, Entry>,
 }
 
@@ -27,7 +33,7 @@ pub struct Registered {
     secret: Option<store::clients::SecretHash>,
     registration: Option<store::clients::SecretHash>,
     /// Its public keys, when it registered them by value.
-    pub keys: Option<ForeignKeys>,
+    keys: Option<ForeignKeys>,
 }
 
 #[derive(Clone)]
@@ -38,8 +44,9 @@ struct Entry {
 
 impl Clients {
     /// Keeps at most `most` clients.
-    pub fn new(pool: store::Pool, pdp: Arc<Pdp>, most: u64) -> Self {
-        Self { pool, pdp, kept: moka::sync::Cache::new(most) }
+    pub fn new(pool: store::Pool, pdp: Arc<Pdp>, fetcher: Fetcher, clock: Clock, most: u64) -> Self {
+        let published = PublishedKeys::new(fetcher.clone(), clock);
+        Self { pool, pdp, fetcher, published, kept: moka::sync::Cache::new(most) }
     }
 
     /// A client that may act at this moment.
@@ -58,6 +65,34 @@ impl Clients {
         let registered = known.filter(|known| known.client.active).map(|known| Arc::new(Registered::from(known)));
         self.kept.insert(id.clone(), Entry { as_of, registered: registered.clone() });
         Ok(registered)
+    }
+
+    /// What a token says that a client signed; times and audiences are the caller's business.
+    ///
+    /// # Errors
+    /// No key of the client's fits, or none can be had.
+    pub async fn verify<T: DeserializeOwned>(&self, client: &Registered, token: &str) -> Result<T, InvalidJwt> {
+        match (&client.keys, &client.client.metadata.jwks_uri) {
+            (Some(keys), _) => keys.verify(token),
+            (None, Some(uri)) => self.published.verify(uri, token).await,
+            (None, None) => Err(InvalidJwt),
+        }
+    }
+
+    /// Looks whether the client's sector knows its redirect URIs (OpenID Connect Registration §5). Asks another server:
+    /// comes before a write is opened.
+    ///
+    /// # Errors
+    /// What is wrong. It does not say which of all that can be, so that nobody can look into other networks by it.
+    pub async fn check_sector(&self, metadata: &ClientMetadata) -> Result<(), MetadataFault> {
+        let Some(uri) = &metadata.sector_identifier_uri else { return Ok(()) };
+        let listed: Option<Vec<String>> =
+            self.fetcher.get(uri).await.ok().and_then(|body| serde_json::from_slice(&body).ok());
+        if listed.is_some_and(|listed| metadata.redirect_uris.iter().all(|uri| listed.contains(uri))) {
+            return Ok(());
+        }
+        let message = "it cannot be fetched, or is no JSON array with every one of `redirect_uris` in it".to_owned();
+        Err(MetadataFault { field: "sector_identifier_uri".to_owned(), code: "invalid_client_metadata", message })
     }
 }
 

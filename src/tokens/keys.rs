@@ -7,18 +7,20 @@
 use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
 use time::{Duration, OffsetDateTime};
 
 use super::Document;
 use crate::{
     crypto::{self, CryptoError, InvalidJwt, PublicKey, SealBroken, Sealer, SigningKey},
-    model::{Algorithm, Clock},
+    model::{Algorithm, Clock, UserId},
     pdp,
     store::{self, Conn, keys::KeyRow, revision::Change},
 };
 
 const PURPOSE: &str = "signing-key";
+const USER_PURPOSE: &str = "token-user";
 /// How long clients may keep the key set.
 pub const MAX_AGE: Duration = Duration::minutes(5);
 /// How long a key is known before it signs: longer than [`MAX_AGE`] by what nodes and clocks may be apart.
@@ -172,6 +174,22 @@ impl Keys {
             Some((until, key)) if until.is_none_or(|until| self.clock.now() < until) => key.verify(token),
             Some(_) | None => Err(InvalidJwt),
         }
+    }
+
+    /// A person's id that nobody else can read.
+    pub(super) fn seal_user(&self, user: UserId) -> Result<String, CryptoError> {
+        Ok(URL_SAFE_NO_PAD.encode(self.sealer.seal(USER_PURPOSE, user.0.as_bytes())?))
+    }
+
+    /// What was sealed.
+    pub(super) fn open_user(&self, sealed: &str) -> Option<UserId> {
+        let bytes = self.sealer.open(USER_PURPOSE, &URL_SAFE_NO_PAD.decode(sealed).ok()?).ok()?;
+        Some(UserId(uuid::Uuid::from_slice(&bytes).ok()?))
+    }
+
+    /// The database that they are in.
+    pub(super) fn pool(&self) -> &store::Pool {
+        &self.pool
     }
 
     /// The public keys.

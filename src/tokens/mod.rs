@@ -4,12 +4,15 @@
 //! (contract §3, "Tokens").
 
 mod claims;
+mod client_keys;
 mod clients;
 mod document;
 mod id_token;
 mod keys;
+mod logout_token;
 mod permit;
 mod proof;
+mod subject;
 mod verified;
 
 use std::sync::Arc;
@@ -62,8 +65,8 @@ pub struct Settings {
 pub enum Subject<'a> {
     /// The client itself (RFC 6749 §4.4).
     Client,
-    /// A person who is logged in and authorized the client.
-    Person(&'a Authorization),
+    /// A person who is logged in and authorized the client, and how they are named to it.
+    Person(&'a Authorization, &'a str),
 }
 
 /// What an access token says.
@@ -124,7 +127,8 @@ impl Tokens {
 
     /// Makes an access token (RFC 9068).
     pub fn issue(&self, token: &AccessToken<'_>) -> Result<Issued, CryptoError> {
-        let claims = Claims::new(&self.settings, token, self.clock.now().unix_timestamp())?;
+        let claims =
+            Claims::new(&self.settings, token, self.clock.now().unix_timestamp(), |user| self.keys.seal_user(user))?;
         Ok(Issued {
             token: self.keys.sign(Algorithm::Es256, ACCESS, &claims)?,
             expires_in: self.settings.access.whole_seconds().unsigned_abs(),
@@ -156,6 +160,10 @@ impl Tokens {
 
     fn verify_anew(&self, token: &str, now: i64) -> Result<Verified, InvalidToken> {
         let claims: Claims = self.keys.verify(token, ACCESS).map_err(|_| InvalidToken)?;
-        if claims.are_timely(&self.settings.issuer, now) { claims.read() } else { Err(InvalidToken) }
+        if claims.are_timely(&self.settings.issuer, now) {
+            claims.read(|sealed| self.keys.open_user(sealed))
+        } else {
+            Err(InvalidToken)
+        }
     }
 }

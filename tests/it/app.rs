@@ -88,6 +88,7 @@ impl TestApp {
             ("DEODAR_TOKEN_RATE", "0"),
             // A busy machine is no fault of the server's.
             ("DEODAR_REQUEST_TIMEOUT", "20s"),
+            ("DEODAR_FETCH_PRIVATE", "on"),
             ("SMTP_URL", &mailbox.url),
             ("MAIL_FROM", "Deodar <no-reply@deodar.test>"),
         ];

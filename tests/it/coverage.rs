@@ -98,6 +98,8 @@ pub fn operations() -> Vec<Operation> {
         ("GET", "/.well-known/oauth-authorization-server", Public, None),
         ("GET", "/.well-known/openid-configuration", Public, None),
         ("GET", "/.well-known/openid_configuration", Public, None),
+        ("GET", "/oauth/logout", Public, None),
+        ("POST", "/oauth/logout", Public, None),
         ("POST", "/oauth/introspect", Credentials, None),
         ("POST", "/oauth/revoke", Credentials, None),
         ("POST", "/oauth/token", Credentials, None),

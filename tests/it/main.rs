@@ -10,6 +10,7 @@ mod app;
 mod browser;
 mod database;
 mod mailbox;
+mod neighbour;
 mod person;
 mod prover;
 

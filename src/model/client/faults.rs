@@ -1,7 +1,5 @@
 //! What is wrong with client metadata. The one place that says so, for every way of registering a client.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
 use super::{ApplicationType, AuthMethod, ClientMetadata, GrantType, ResponseType, SubjectType, redirect_uri};
@@ -142,10 +140,7 @@ impl ClientMetadata {
     }
 
     fn check_subjects(&self, faults: &mut Faults) {
-        let host = |uri: &String| url::Url::parse(uri).ok().and_then(|url| url.host_str().map(str::to_owned));
-        let hosts: BTreeSet<_> = self.redirect_uris.iter().map(host).collect();
-        let pairwise = self.subject_type == SubjectType::Pairwise;
-        if pairwise && self.sector_identifier_uri.is_none() && hosts.len() != 1 {
+        if self.subject_type == SubjectType::Pairwise && self.sector().is_none() {
             let message = "redirect URIs on one host, or `sector_identifier_uri`, say to whom a pairwise name belongs";
             faults.add("sector_identifier_uri", METADATA, message);
         }

@@ -164,8 +164,28 @@ impl ClientMetadata {
     /// Whether authorization answers may go to this URI: exactly what was registered (RFC 9700 §2.1); only the port
     /// of a loopback address is free, for a native client (RFC 8252 §7.3).
     pub fn has_redirect_uri(&self, uri: &str) -> bool {
+        self.has(&self.redirect_uris, uri)
+    }
+
+    /// Whether a logout may end at this URI, as for [`has_redirect_uri`](Self::has_redirect_uri).
+    pub fn has_post_logout_redirect_uri(&self, uri: &str) -> bool {
+        self.has(&self.post_logout_redirect_uris, uri)
+    }
+
+    fn has(&self, registered: &[String], uri: &str) -> bool {
         let native = self.application_type == Some(ApplicationType::Native);
-        self.redirect_uris.iter().any(|known| known == uri || (native && redirect_uri::same_but_port(known, uri)))
+        registered.iter().any(|known| known == uri || (native && redirect_uri::same_but_port(known, uri)))
+    }
+
+    /// The host that stands for its sector: that of `sector_identifier_uri`, or the one of all redirect URIs.
+    pub fn sector(&self) -> Option<String> {
+        let host = |uri: &String| url::Url::parse(uri).ok()?.host_str().map(str::to_owned);
+        if let Some(uri) = &self.sector_identifier_uri {
+            return host(uri);
+        }
+        let mut hosts = self.redirect_uris.iter().map(host);
+        let first = hosts.next()??;
+        hosts.all(|other| other.as_ref() == Some(&first)).then_some(first)
     }
 
     /// How its ID tokens are signed.

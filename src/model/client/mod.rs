@@ -47,6 +47,12 @@ impl Client {
         self.metadata.grant_types.contains(&grant)
     }
 
+    /// Whose clients may recognise people by the same name (OpenID Connect Core §8.1): a host. `None` when people are
+    /// named to it as to everybody.
+    pub fn sector(&self) -> Option<String> {
+        (self.metadata.subject_type == SubjectType::Pairwise).then(|| self.metadata.sector()).flatten()
+    }
+
     /// Whether it proves who it is.
     pub fn is_confidential(&self) -> bool {
         self.metadata.token_endpoint_auth_method != AuthMethod::None

@@ -67,7 +67,7 @@ impl Interaction<'_> {
             return Ok(Next::SignIn(How::Again));
         }
         if let Some(whom) = &self.request.whom
-            && !is_person(whom, session)
+            && !self.is_person(app, whom, session).await?
         {
             return Ok(match fresh {
                 true => Next::Refuse(Fault::new("login_required", "another person is logged in")),
@@ -78,6 +78,19 @@ impl Interaction<'_> {
             return Ok(next);
         }
         self.consent(app, session).await
+    }
+
+    /// Whether a session is of the person that a client means.
+    async fn is_person(&self, app: &App, whom: &Whom, session: &SessionRecord) -> Result<bool, ApiError> {
+        if whom.client == self.client.id.as_str() {
+            return Ok(whom.subject == app.tokens.subject(self.client, session.user).await?);
+        }
+        let other = match whom.client.parse() {
+            Ok(id) => app.clients.find(&id).await?,
+            Err(_) => None,
+        };
+        let Some(other) = other else { return Ok(false) };
+        Ok(whom.subject == app.tokens.subject(&other.client, session.user).await?)
     }
 
     fn wants_login(&self, app: &App, session: &SessionRecord) -> bool {
@@ -164,9 +177,4 @@ impl Next {
             Self::Grant(_) | Self::Refuse(_) => self,
         }
     }
-}
-
-/// Whether a session is of the person that a client means.
-fn is_person(whom: &Whom, session: &SessionRecord) -> bool {
-    whom.subject == session.user.to_string()
 }

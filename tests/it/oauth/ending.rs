@@ -1,0 +1,167 @@
+//! What ends when a session, an account or a client does: the refresh tokens too.
+
+use std::time::Duration;
+
+use deodar::{
+    crypto::Opaque,
+    model::{Authorization, AuthorizationId, Login, RequestedClaims, SessionId},
+    store,
+};
+use reqwest::Method;
+use serde_json::json;
+
+use super::part;
+use crate::{
+    actor::{Actor, admin_path},
+    app::TestApp,
+    person::{PASSWORD, Person, token_of},
+};
+
+impl TestApp {
+    /// A refresh token of this application for a person in a session, good for 30 days.
+    pub async fn refresh_token(&self, shop: &Actor, person: &Person, session: SessionId) -> String {
+        let (now, token) = (self.clock.now(), Opaque::new(Opaque::REFRESH).unwrap());
+        let until = now + Duration::from_hours(30 * 24);
+        let login = Login { user: person.id().parse().unwrap(), session, auth_time: now, amr: vec!["pwd".to_owned()] };
+        let authorization = Authorization {
+            id: AuthorizationId::new(),
+            client: shop.who().id.parse().unwrap(),
+            login,
+            scope: "openid offline_access".parse().unwrap(),
+            resources: Vec::new(),
+            claims: RequestedClaims::default(),
+            jkt: None,
+            created_at: now,
+            expires_at: until,
+        };
+        let pool = &self.node().app.pool;
+        store::authorizations::insert(pool, &authorization, Some((&token.hash(), until))).await.unwrap();
+        token.expose().to_owned()
+    }
+}
+
+impl Person {
+    /// The session of this person's token.
+    pub fn session(&self) -> SessionId {
+        session_of(&self.me)
+    }
+}
+
+/// The session of somebody's token.
+pub fn session_of(me: &Actor) -> SessionId {
+    part(me.token.as_ref().unwrap(), 1)["sid"].as_str().unwrap().parse().unwrap()
+}
+
+/// A person with three refresh tokens: of the session of their token, of another one, and of one that expired.
+struct Held {
+    app: TestApp,
+    admin: Actor,
+    ana: Person,
+    tokens: [String; 3],
+}
+
+const OWN: usize = 0;
+const OTHER: usize = 1;
+
+impl Held {
+    async fn new() -> Self {
+        let app = TestApp::spawn().await;
+        let admin = app.admin().await;
+        let ana = app.person("ana").await;
+        let other = ana.with_token(&ana.sign_in().await.is(200));
+        let sessions = [ana.session(), session_of(&other), SessionId::new()];
+        let mut tokens = Vec::new();
+        for session in sessions {
+            tokens.push(app.refresh_token(&ana.shop, &ana, session).await);
+        }
+        let held = Self { app, admin, ana, tokens: tokens.try_into().unwrap() };
+        held.live([true; 3], "at first").await;
+        held
+    }
+
+    async fn live(&self, expected: [bool; 3], when: &str) {
+        for (token, expected) in self.tokens.iter().zip(expected) {
+            assert_eq!(self.ana.shop.introspect(token).await.is(200).json["active"], expected, "{when}");
+        }
+    }
+
+    fn user(&self, what: &str) -> String {
+        format!("/api/v1/admin/users/{}{what}", self.ana.id())
+    }
+}
+
+/// N-095, V-059: by every way that ends all sessions of a person.
+#[tokio::test(flavor = "multi_thread")]
+async fn refresh_tokens_end_with_the_sessions_of_their_person() {
+    let right = json!({ "password": PASSWORD });
+    let held = Held::new().await;
+    let change = json!({ "current_password": PASSWORD, "new_password": "quiet copper lantern seven" });
+    held.ana.me.post("/api/v1/me/password", &change).await.is(204);
+    held.live([false; 3], "after a change of password").await;
+    held.ana.me.get("/api/v1/me").await.is(200);
+
+    let held = Held::new().await;
+    held.app.anonymous().post("/api/v1/password-reset", &json!({ "email": held.ana.email })).await.is(202);
+    let mail = held.app.mailbox.wait_for(&held.ana.email, |mail| mail.text.contains("/reset-password?token=")).await;
+    let reset = json!({ "token": token_of(&mail), "new_password": "quiet copper lantern seven" });
+    held.app.anonymous().post("/api/v1/password-reset/confirm", &reset).await.is(204);
+    held.live([false; 3], "after a reset").await;
+
+    let held = Held::new().await;
+    held.ana.me.send(Method::DELETE, "/api/v1/me/sessions", None).await.is(204);
+    held.live([false; 3], "after logging out everywhere").await;
+
+    let held = Held::new().await;
+    held.admin.send(Method::DELETE, &held.user("/sessions"), None).await.is(204);
+    held.live([false; 3], "after an administrator ended the sessions").await;
+
+    let held = Held::new().await;
+    held.ana.me.post("/api/v1/me/deactivate", &right).await.is(204);
+    held.live([false; 3], "after leaving").await;
+    held.admin.post(&held.user("/activate"), &json!({})).await.is(204);
+    held.live([false; 3], "after coming back").await;
+
+    let held = Held::new().await;
+    held.ana.me.send(Method::DELETE, "/api/v1/me", Some(&right)).await.is(204);
+    held.live([false; 3], "after leaving for good").await;
+
+    let held = Held::new().await;
+    held.admin.send(Method::DELETE, &held.user(""), None).await.is(204);
+    held.live([false; 3], "after being removed").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_token_ends_with_its_own_session_and_no_other() {
+    let held = Held::new().await;
+    let other = held.app.second_node().await;
+    let sessions = held.ana.me.get("/api/v1/me/sessions").await.is(200);
+    let ids: Vec<&str> = sessions.items().iter().map(|session| session["id"].as_str().unwrap()).collect();
+    let second = ids.iter().find(|id| **id != held.ana.session().to_string()).unwrap();
+    held.ana.me.send(Method::DELETE, &format!("/api/v1/me/sessions/{second}"), None).await.is(204);
+    held.live([true, false, true], "after one session ended").await;
+    let shop = other.ask(&held.ana.shop);
+    assert_eq!(shop.introspect(&held.tokens[OTHER]).await.is(200).json["active"], false);
+    assert_eq!(shop.introspect(&held.tokens[OWN]).await.is(200).json["active"], true);
+}
+
+/// N-095, N-128, V-059: switching a client on again gives nothing back.
+#[tokio::test(flavor = "multi_thread")]
+async fn refresh_tokens_end_with_their_client() {
+    let held = Held::new().await;
+    let client = held.ana.shop.who().id.clone();
+    held.admin.update_client(&client, json!({ "client_name": "Shop" })).await.is(200);
+    held.live([true; 3], "after another name").await;
+    held.admin.update_client(&client, json!({ "active": false })).await.is(200);
+    held.ana.shop.introspect(&held.tokens[OWN]).await.oauth(401, "invalid_client");
+    held.admin.update_client(&client, json!({ "active": true })).await.is(200);
+    held.live([false; 3], "after being switched off and on").await;
+
+    let held = Held::new().await;
+    let client = held.ana.shop.who().id.clone();
+    held.admin.send(Method::DELETE, &admin_path(&["clients", &client]), None).await.is(204);
+    held.ana.shop.introspect(&held.tokens[OWN]).await.oauth(401, "invalid_client");
+    let mut conn = held.app.database.connect().await;
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM refresh_tokens").fetch_one(&mut conn).await.unwrap();
+    assert_eq!(left, 0);
+    held.ana.me.get("/api/v1/me").await.problem(401, "unauthorized");
+}
