@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     fn fetcher(private: bool) -> Fetcher {
-        crate::crypto::install();
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         Fetcher::new(private, None).unwrap()
     }
 
@@ -203,7 +203,7 @@ mod tests {
     /// V-069: a name is worth what it resolves to at the moment of the connection.
     #[tokio::test]
     async fn a_name_of_this_machine_is_not_connected_to() {
-        crate::crypto::install();
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
         let error = fetcher(false).get(&url).await.unwrap_err();

@@ -194,7 +194,7 @@ mod tests {
     /// V-064. Whoever waits in vain is told so while there is still somebody to tell, and is not worked for.
     #[tokio::test]
     async fn nobody_waits_longer_than_their_patience() {
-        let pool = Pool::new(1, 8, Duration::from_millis(1), || ()).unwrap();
+        let pool = Pool::new(1, 8, Duration::from_millis(500), || ()).unwrap();
         let gate = occupy(&pool).await;
         let done = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&done);
