@@ -6,6 +6,7 @@
 
 pub mod administrators;
 mod applications;
+mod devices;
 mod email;
 mod mfa;
 mod pace;
@@ -25,6 +26,7 @@ use time::Duration;
 use tokio_util::task::TaskTracker;
 
 pub use self::{
+    devices::DeviceCodes,
     mfa::{Enrolment, MfaState, NewBackupCodes},
     pace::Paces,
     password::Proof,

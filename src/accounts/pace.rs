@@ -20,7 +20,7 @@ use crate::{
 pub struct Paces {
     /// Passwords of one account.
     pub password: Pace,
-    /// Codes of one account.
+    /// Codes of one account, and codes of devices that it types.
     pub code: Pace,
     /// Failures from one address.
     pub address: Pace,
@@ -55,6 +55,8 @@ pub(super) enum Subject<'a> {
     Nobody(&'a [u8; 32]),
     /// Codes of an account.
     Code(UserId),
+    /// Codes of devices, by the person who types them.
+    UserCode(UserId),
     /// Anything from an address.
     Address(&'a Origin),
     /// Mails to an address, by a hash of it.
@@ -69,6 +71,7 @@ impl std::fmt::Display for Subject<'_> {
             Self::Device(user, device) => write!(f, "password:{user}:{:032x}", short(device)),
             Self::Nobody(name) => write!(f, "password:{:032x}", short(name)),
             Self::Code(user) => write!(f, "code:{user}"),
+            Self::UserCode(user) => write!(f, "device:{user}"),
             Self::Address(origin) => write!(f, "address:{}", Origin::bucket(origin.address)),
             Self::Mail(address) => write!(f, "mail:{:032x}", short(address)),
         }
@@ -81,7 +84,7 @@ impl Accounts {
         let paces = &self.settings.paces;
         let pace = match subject {
             Subject::Password(_) | Subject::Device(..) | Subject::Nobody(_) => paces.password,
-            Subject::Code(_) => paces.code,
+            Subject::Code(_) | Subject::UserCode(_) => paces.code,
             Subject::Address(_) => paces.address,
             Subject::Mail(_) => paces.mail,
         };

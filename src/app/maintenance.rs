@@ -42,6 +42,7 @@ pub async fn run(
 /// Codes stay for a while after they expired: one that is replayed still ends what followed from it.
 async fn forget_authorizations(pool: &store::Pool, now: OffsetDateTime) -> Result<(), store::Error> {
     store::codes::prune(pool, now - time::Duration::DAY).await?;
+    store::devices::prune(pool, now - time::Duration::DAY).await?;
     store::authorizations::prune(pool, now).await?;
     store::authorization_requests::prune(pool, now).await?;
     store::used_ids::prune(pool, now).await.map(drop)

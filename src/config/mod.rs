@@ -178,6 +178,8 @@ settings! {
     id_token_lifetime: Duration = "DEODAR_ID_TOKEN_LIFETIME" or "1h" => duration(MINUTE..=DAY);
     /// The time an authorization code is good for.
     code_lifetime: Duration = "DEODAR_CODE_LIFETIME" or "60s" => duration(SECOND..=10 * MINUTE);
+    /// The time a device waits for a person to let it in.
+    device_code_lifetime: Duration = "DEODAR_DEVICE_CODE_LIFETIME" or "10m" => duration(MINUTE..=HOUR);
     /// The time a refresh token that nobody uses is good for.
     refresh_idle: Duration = "DEODAR_REFRESH_IDLE" or "14d" => duration(MINUTE..=365 * DAY);
     /// The time after which a person has to authorize an application anew, however much it refreshes.

@@ -7,6 +7,7 @@ mod password;
 mod qr;
 mod seal;
 mod totp;
+mod user_code;
 
 pub use backup_code::BackupCode;
 pub use jwt::{
@@ -21,6 +22,7 @@ pub use password::{
 pub use qr::qr_svg;
 pub use seal::{SealBroken, Sealer};
 pub use totp::TotpSecret;
+pub use user_code::UserCode;
 
 /// A cryptographic operation failed for a reason that no input causes.
 #[derive(Debug, thiserror::Error)]

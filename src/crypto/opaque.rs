@@ -33,6 +33,8 @@ impl Opaque {
     pub const PUSHED: &'static str = "dpar_";
     /// The prefix of authorization requests that wait for a person.
     pub const WAITING: &'static str = "dar_";
+    /// The prefix of what devices ask for tokens with.
+    pub const DEVICE_CODE: &'static str = "ddc_";
     /// The prefix of initial access tokens (RFC 7591 §1.2).
     pub const INITIAL_ACCESS: &'static str = "dia_";
     /// The prefix of registration access tokens (RFC 7592).

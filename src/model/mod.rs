@@ -5,6 +5,7 @@ mod authorization;
 mod claims;
 mod client;
 mod clock;
+mod device;
 mod entity;
 mod event;
 mod grant;
@@ -28,6 +29,7 @@ pub use client::{
     ApplicationType, AuthMethod, Client, ClientMetadata, GrantType, Members, MetadataFault, ResponseType, SubjectType,
 };
 pub use clock::Clock;
+pub use device::Device;
 pub use entity::EntityRef;
 pub use event::{Event, Outcome};
 pub use grant::{Effect, Grant, NewGrant, ResourceScope};

@@ -41,6 +41,18 @@ pub enum OAuthError {
     /// The code, the token or the password is not good, or no longer.
     #[error("{0}")]
     InvalidGrant(&'static str),
+    /// Nobody has answered yet whether the device may come in (RFC 8628 §3.5).
+    #[error("{}", if *slower { "wait five seconds longer between two questions" } else { "the person has not answered yet" })]
+    Pending {
+        /// It was asked too early.
+        slower: bool,
+    },
+    /// The person said no (RFC 8628 §3.5).
+    #[error("the person does not want to connect this device")]
+    Denied,
+    /// Nobody answered in time (RFC 8628 §3.5).
+    #[error("nobody answered in time: begin again")]
+    Expired,
     /// The password was right, and a second factor is to come.
     #[error("a second factor is needed: send `mfa_token` and `otp` with the grant type `{}`", GrantType::MFA_OTP)]
     MfaRequired {
@@ -93,6 +105,10 @@ impl OAuthError {
             Self::InvalidTarget(_) => (StatusCode::BAD_REQUEST, "invalid_target"),
             Self::Authorization(fault) => (StatusCode::BAD_REQUEST, fault.error),
             Self::InvalidGrant(_) => (StatusCode::BAD_REQUEST, "invalid_grant"),
+            Self::Pending { slower: false } => (StatusCode::BAD_REQUEST, "authorization_pending"),
+            Self::Pending { slower: true } => (StatusCode::BAD_REQUEST, "slow_down"),
+            Self::Denied => (StatusCode::BAD_REQUEST, "access_denied"),
+            Self::Expired => (StatusCode::BAD_REQUEST, "expired_token"),
             Self::MfaRequired { .. } => (StatusCode::BAD_REQUEST, "mfa_required"),
             Self::InvalidToken { .. } => (StatusCode::UNAUTHORIZED, "invalid_token"),
             Self::InvalidProof(_) => (StatusCode::BAD_REQUEST, "invalid_dpop_proof"),

@@ -49,14 +49,14 @@ fn describe(app: &App) -> Value {
     let methods = methods.map(AuthMethod::as_str);
     // What a client signs with is up to its keys.
     let assertions = ["RS256", "PS256", "ES256", "ES384", "EdDSA"];
-    let grants = GrantType::ALL.into_iter().filter(|grant| *grant != GrantType::DeviceCode).map(GrantType::as_str);
-    let grants: Vec<&str> = grants.chain([GrantType::MFA_OTP]).collect();
+    let grants: Vec<&str> = GrantType::ALL.into_iter().map(GrantType::as_str).chain([GrantType::MFA_OTP]).collect();
     let own = ["sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", "nonce", "at_hash"];
     let claims: Vec<&str> = own.into_iter().chain(Claim::ALL.map(|(_, name, _)| name)).collect();
     let mut document = json!({
         "issuer": issuer,
         "authorization_endpoint": endpoint("authorize"),
         "pushed_authorization_request_endpoint": endpoint("par"),
+        "device_authorization_endpoint": endpoint("device_authorization"),
         "token_endpoint": endpoint("token"),
         "userinfo_endpoint": endpoint("userinfo"),
         "introspection_endpoint": endpoint("introspect"),

@@ -8,6 +8,7 @@ mod client_assertion;
 mod client_auth;
 mod client_credentials;
 mod cors;
+mod device;
 mod document;
 mod dpop;
 mod error;
@@ -24,6 +25,7 @@ mod refresh_token;
 mod register;
 mod resources;
 mod revoke;
+mod shown;
 mod token;
 mod userinfo;
 
@@ -42,6 +44,7 @@ pub fn limited_routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(token::token))
         .routes(routes!(authorize::pushed::push))
+        .routes(routes!(device::authorize))
         .routes(routes!(register::register))
         .routes(routes!(register::show, register::replace, register::remove))
 }
@@ -53,6 +56,8 @@ pub fn browser_routes(app: &App) -> OpenApiRouter<App> {
         .route("/consent", get(authorize::ask_consent).post(authorize::answer_consent))
         .routes(routes!(logout::get, logout::post))
         .route(logout::CONFIRM, post(logout::confirm))
+        .route("/device", get(device::page::show).post(device::page::submit))
+        .route("/device/confirm", post(device::page::answer))
         .layer(middleware::from_fn_with_state(app.clone(), browser::browse))
 }
 

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::{
     asker::Asker,
-    authorization_code, client_auth, client_credentials, dpop,
+    authorization_code, client_auth, client_credentials, device, dpop,
     error::{OAuthError, OAuthErrorBody, no_store},
     form::Form,
     issue::TokenResponse,
@@ -21,7 +21,8 @@ use crate::{
 #[derive(Deserialize, ToSchema)]
 #[expect(dead_code, reason = "describes the form in the OpenAPI document; `Form` reads it")]
 pub struct TokenRequest {
-    /// `authorization_code`, `refresh_token`, `client_credentials`, `password` or `urn:deodar:grant-type:mfa-otp`.
+    /// `authorization_code`, `refresh_token`, `client_credentials`, `urn:ietf:params:oauth:grant-type:device_code`,
+    /// `password` or `urn:deodar:grant-type:mfa-otp`.
     grant_type: String,
     /// For `authorization_code`.
     code: Option<String>,
@@ -31,6 +32,8 @@ pub struct TokenRequest {
     code_verifier: Option<String>,
     /// For `refresh_token`.
     refresh_token: Option<String>,
+    /// For a device: what it was given.
+    device_code: Option<String>,
     /// The resource server that the token is for (RFC 8707); may be there several times.
     resource: Option<String>,
     /// For `password`: a name or an address.
@@ -69,6 +72,7 @@ pub async fn token(
     let tokens = match grant_type {
         "authorization_code" => authorization_code::grant(&app, asker).await?,
         "refresh_token" => refresh_token::grant(&app, asker).await?,
+        GrantType::DEVICE_CODE => device::grant(&app, asker).await?,
         "client_credentials" => client_credentials::grant(&app, asker).await?,
         "password" => password::grant(&app, asker).await?,
         GrantType::MFA_OTP => password::second_step(&app, asker).await?,

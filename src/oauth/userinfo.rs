@@ -8,11 +8,15 @@ use axum::{
 };
 use utoipa::ToSchema;
 
-use super::person_claims;
+use super::{
+    error::{OAuthError, OAuthErrorBody},
+    person_claims,
+    shown::Shown,
+};
 use crate::{
     app::App,
     model::{Claim, Principal, ScopeSet},
-    web::{ApiError, Caller, Problem},
+    web::{ApiError, Caller},
 };
 
 /// Claims (OpenID Connect Core §5.1), as far as the token goes.
@@ -35,23 +39,25 @@ pub struct UserInfo {
 
 /// Claims about the person behind the token.
 #[utoipa::path(get, path = "/oauth/userinfo", tag = "oauth", responses((status = 200, body = UserInfo),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub async fn get(State(app): State<App>, caller: Caller) -> Result<Response, ApiError> {
+    (status = "default", body = OAuthErrorBody)))]
+pub async fn get(State(app): State<App>, Shown(caller): Shown) -> Result<Response, OAuthError> {
     claims(&app, &caller).await
 }
 
-/// Claims about the person behind the token.
+/// Claims about the person behind the token, which may also be in the form as `access_token`.
 #[utoipa::path(post, path = "/oauth/userinfo", tag = "oauth", responses((status = 200, body = UserInfo),
-    (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub async fn post(State(app): State<App>, caller: Caller) -> Result<Response, ApiError> {
+    (status = "default", body = OAuthErrorBody)))]
+pub async fn post(State(app): State<App>, Shown(caller): Shown) -> Result<Response, OAuthError> {
     claims(&app, &caller).await
 }
 
-async fn claims(app: &App, caller: &Caller) -> Result<Response, ApiError> {
+async fn claims(app: &App, caller: &Caller) -> Result<Response, OAuthError> {
     let token = caller.token();
     let user = match caller.principal() {
         Principal::User(user) if token.scopes.contains(ScopeSet::OPENID) => *user,
-        Principal::User(_) | Principal::Client(_) => return Err(ApiError::InsufficientScope(ScopeSet::OPENID)),
+        Principal::User(_) | Principal::Client(_) => {
+            return Err(ApiError::InsufficientScope(ScopeSet::OPENID).into());
+        }
     };
     let wanted = |claim: Claim| token.scopes.contains(claim.scope()) || token.userinfo_claims.contains(&claim);
     let mut claims = person_claims::of(&app.accounts.find(user).await?, wanted);

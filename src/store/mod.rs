@@ -16,6 +16,7 @@ pub mod bundles;
 pub mod clients;
 pub mod codes;
 pub mod consents;
+pub mod devices;
 pub mod farewells;
 pub mod grants;
 pub mod keys;

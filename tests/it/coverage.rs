@@ -104,6 +104,7 @@ pub fn operations() -> Vec<Operation> {
         ("POST", "/oauth/revoke", Credentials, None),
         ("POST", "/oauth/token", Credentials, None),
         ("POST", "/oauth/par", Credentials, None),
+        ("POST", "/oauth/device_authorization", Credentials, None),
         ("GET", "/oauth/authorize", Browser, None),
         ("POST", "/oauth/authorize", Browser, None),
         ("GET", "/oauth/userinfo", Credentials, None),

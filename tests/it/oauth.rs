@@ -3,8 +3,10 @@
 mod authorize;
 mod client_auth;
 mod codes;
+mod device;
 mod discovery;
 mod dpop;
+mod dpop_flow;
 mod ending;
 mod farewells;
 mod fetched;
@@ -17,6 +19,7 @@ mod pairwise;
 mod pushed;
 mod refreshing;
 mod registration;
+mod userinfo;
 
 use std::time::{Duration, Instant};
 

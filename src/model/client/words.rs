@@ -25,6 +25,9 @@ impl GrantType {
     pub const ALL: [Self; 5] =
         [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::Password, Self::DeviceCode];
 
+    /// A device's (RFC 8628 §3.4).
+    pub const DEVICE_CODE: &'static str = "urn:ietf:params:oauth:grant-type:device_code";
+
     /// The second step of [`Self::Password`] for a person with a second factor.
     pub const MFA_OTP: &'static str = "urn:deodar:grant-type:mfa-otp";
 
@@ -35,7 +38,7 @@ impl GrantType {
             Self::RefreshToken => "refresh_token",
             Self::ClientCredentials => "client_credentials",
             Self::Password => "password",
-            Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
+            Self::DeviceCode => Self::DEVICE_CODE,
         }
     }
 }
