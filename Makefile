@@ -32,11 +32,17 @@ interop-clients:
 	[ -x target/interop/venv/bin/pip ] || python3 -m venv target/interop/venv
 	target/interop/venv/bin/pip install --quiet --disable-pip-version-check -r tests/interop/requirements.txt
 
-# What a check costs, in the process and over HTTP; needs wrk
+# What a check costs, in the process and over HTTP
 bench:
-	scripts/install
+	scripts/install wrk
 	cargo bench --bench check
 	scripts/with-services cargo bench --bench http
+
+# What tokens cost beside npm oidc-provider
+bench-peer:
+	scripts/install node wrk
+	npm ci --silent --prefix bench/peer
+	scripts/with-services cargo bench --bench oauth
 
 fmt:
 	cargo fmt

@@ -15,7 +15,7 @@ const opaque = process.env.PEER_OPAQUE === "1";
 const server = createServer();
 await new Promise((resolve) => server.listen(Number(process.argv[2] ?? 0), "127.0.0.1", resolve));
 const issuer = `http://127.0.0.1:${server.address().port}`;
-const client = { client_id: "peer", client_secret: "a secret of forty-three characters, or so ..." };
+const client = { client_id: "peer", client_secret: "a-secret-of-forty-three-characters-or-so-----" };
 const INITIAL = "whoever-knows-this-may-register";
 const SCOPE = "openid profile email offline_access";
 
