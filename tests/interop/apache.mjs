@@ -86,9 +86,12 @@ try {
   assert.equal(sent.searchParams.get("code_challenge_method"), "S256");
   works("discovery");
 
-  // The callback belongs to the journey: the person is followed to where Apache shows the page.
-  const { url: callback } = await person.goes(`${home}/inside/page.txt`, `${home}/inside/callback`);
-  await person.send({ url: callback });
+  /** Goes through the login until Apache has the answer. */
+  const enter = async () => {
+    const { url } = await person.goes(`${home}/inside/page.txt`, `${home}/inside/callback?`);
+    await person.send({ url });
+  };
+  await enter();
   const inside = await page("/inside/page.txt");
   assert.deepEqual([inside.status, inside.text, inside.headers["x-person"]], [200, SECRET, username]);
   works("code, PKCE, state, nonce");
@@ -107,7 +110,17 @@ try {
   const leave = `${home}/inside/callback?logout=${encodeURIComponent(`${home}/outside.txt`)}`;
   await person.goes(leave, `${home}/outside.txt`);
   assert.equal((await page("/inside/page.txt")).status, 302);
-  works("logout");
+  person.pages.length = 0;
+  await enter();
+  assert.match(person.pages[0], /sign.?in/i, "signed out at the provider too");
+  works("logout by the web server");
+
+  await person.goes(`${issuer}/logout`, `${issuer}/login`);
+  for (let tries = 0; (await page("/inside/page.txt")).status !== 302; tries++) {
+    assert.ok(tries < 100, "Apache does not hear of the logout");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  works("logout at the provider (back channel)");
 } catch (error) {
   console.error(await readFile(join(dir, "error.log"), "utf8").catch(() => "no log"));
   throw error;

@@ -3,6 +3,7 @@
 mod authorize;
 mod client_auth;
 mod codes;
+mod conformance;
 mod discovery;
 mod dpop;
 mod ending;
@@ -17,6 +18,7 @@ mod pairwise;
 mod pushed;
 mod refreshing;
 mod registration;
+mod round_trips;
 
 use std::time::{Duration, Instant};
 

@@ -161,7 +161,7 @@ fn main() -> Result<()> {
 fn refused<T, E: std::fmt::Debug>(outcome: Result<T, E>, what: &str) -> Result<()> {
     let Err(error) = outcome else { bail!("{what} still works") };
     let error = format!("{error:?}");
-    ensure!(error.contains("InvalidGrant"), "{what}: {error}");
+    ensure!(error.contains("invalid_grant"), "{what}: {error}");
     Ok(())
 }
 
