@@ -5,21 +5,19 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, reason = "a benchmark may stop")]
 
+mod load;
+
 use std::{
-    collections::HashMap,
     fs,
     net::{SocketAddr, TcpListener},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command},
     time::{Duration, Instant},
 };
 
 use axum::{Json, Router, routing::post};
-use axum_server::accept::NoDelayAcceptor;
-use base64::{Engine, engine::general_purpose::STANDARD};
 use deodar::{
-    app::{App, Directories, Options},
-    config::Config,
+    app::App,
     crypto::{self, Opaque},
     model::{Client, ClientId, ClientMetadata, GrantType, Principal, RoleName},
     routes,
@@ -27,8 +25,9 @@ use deodar::{
 };
 use serde_json::{Value, json};
 
+use load::{config, database, listen, median, options, psql, settings, wrk};
+
 const ROUNDS: usize = 5;
-const SECONDS: &str = "3s";
 const MILLION: &str = "
     INSERT INTO roles (name) SELECT 'r' || n FROM generate_series(0, 9999) n;
     INSERT INTO role_inherits SELECT 'r' || n, 'r' || n - 1 FROM generate_series(0, 9999) n WHERE n % 10 > 0;
@@ -65,8 +64,8 @@ fn main() {
     let before = statements(&million);
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        ours.push(wrk(&script, &paths[0]));
-        theirs.push(wrk(&script, &paths[1]));
+        ours.push(wrk(&script, &paths[0], &[]));
+        theirs.push(wrk(&script, &paths[1], &[]));
     }
     let seconds = (ROUNDS * 2 * 3) as f64;
     let (ours, theirs) = (median(&mut ours), median(&mut theirs));
@@ -127,39 +126,6 @@ fn resident(pid: u32) -> f64 {
     line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
 }
 
-fn settings(url: &str, issuer: &str) -> HashMap<&'static str, String> {
-    let key = STANDARD.encode(crypto::digest(b"a master key for benchmarks"));
-    HashMap::from([
-        ("DATABASE_URL", url.to_owned()),
-        ("DEODAR_ISSUER", issuer.to_owned()),
-        ("DEODAR_MASTER_KEY", key),
-        ("DEODAR_LOG", "warn".to_owned()),
-    ])
-}
-
-fn config(url: &str) -> Config {
-    let settings = settings(url, "http://127.0.0.1");
-    Config::read(|name| settings.get(name).cloned(), std::iter::empty()).unwrap()
-}
-
-fn options() -> Options {
-    let files = Directories::below(Path::new(env!("CARGO_MANIFEST_DIR"))).read().unwrap();
-    Options { files: Some(files), verbose: false, ..Options::default() }
-}
-
-fn database(runtime: &tokio::runtime::Runtime, server: &str, name: &str) -> String {
-    psql(server, &format!("DROP DATABASE IF EXISTS {name}"));
-    runtime.block_on(store::create_database(server, name)).unwrap();
-    let (base, _) = server.rsplit_once('/').unwrap();
-    format!("{base}/{name}")
-}
-
-fn psql(url: &str, sql: &str) -> String {
-    let done = Command::new("psql").args(["-XAtq", "-v", "ON_ERROR_STOP=1", url, "-c", sql]).output().unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    String::from_utf8(done.stdout).unwrap()
-}
-
 /// Transactions of the database so far, as it counts them.
 fn statements(url: &str) -> i64 {
     let sql = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()";
@@ -185,16 +151,6 @@ async fn register(app: &App) -> (ClientId, Opaque) {
     write.changed(store::revision::Change::Principal(principal));
     write.commit().await.unwrap();
     (client.id, secret)
-}
-
-fn listen(runtime: &tokio::runtime::Runtime, router: Router) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let address = listener.local_addr().unwrap();
-    let _guard = runtime.enter();
-    let server = axum_server::from_tcp(listener).unwrap().acceptor(NoDelayAcceptor::new());
-    runtime.spawn(server.serve(router.into_make_service_with_connect_info::<SocketAddr>()));
-    address
 }
 
 /// Reads any JSON, answers the same bytes.
@@ -264,18 +220,4 @@ fn script(token: &str, body: &str) -> PathBuf {
     );
     fs::write(&path, text).unwrap();
     path
-}
-
-/// Requests a second.
-fn wrk(script: &Path, url: &str) -> f64 {
-    let run = Command::new("wrk").args(["-t2", "-c64", "-d", SECONDS, "-s"]).arg(script).arg(url).output();
-    let text = String::from_utf8(run.expect("install `wrk`").stdout).unwrap();
-    assert!(!text.contains("Non-2xx"), "{text}");
-    let line = text.lines().find(|line| line.starts_with("Requests/sec:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
-fn median(figures: &mut [f64]) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
 }

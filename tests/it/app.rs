@@ -27,6 +27,7 @@ use crate::{
     actor::{Actor, Who},
     database::{Cable, Database},
     mailbox::Mailbox,
+    meter::Meter,
 };
 
 /// The name of the server in its tokens, whatever port it has.
@@ -73,6 +74,13 @@ impl TestApp {
         let database = Database::create().await;
         let cable = Cable::to(&database).await;
         (Self::start(database, Some(cable.url.to_string()), settings).await, cable)
+    }
+
+    /// Starts a server whose way to its database counts round trips.
+    pub async fn spawn_over_meter(settings: &[(&str, &str)]) -> (Self, Meter) {
+        let database = Database::create().await;
+        let meter = Meter::to(&database).await;
+        (Self::start(database, Some(meter.url.to_string()), settings).await, meter)
     }
 
     async fn start(database: Database, url: Option<String>, settings: &[(&str, &str)]) -> Self {

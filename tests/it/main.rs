@@ -10,6 +10,7 @@ mod app;
 mod browser;
 mod database;
 mod mailbox;
+mod meter;
 mod neighbour;
 mod person;
 mod prover;

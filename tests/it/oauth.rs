@@ -3,6 +3,7 @@
 mod authorize;
 mod client_auth;
 mod codes;
+mod conformance;
 mod device;
 mod discovery;
 mod dpop;
@@ -19,6 +20,7 @@ mod pairwise;
 mod pushed;
 mod refreshing;
 mod registration;
+mod round_trips;
 mod userinfo;
 
 use std::time::{Duration, Instant};
