@@ -14,10 +14,10 @@ CREATE TABLE device_codes (
     -- Seconds between two questions of the device, and when it asked last.
     wait_seconds integer NOT NULL,
     polled_at timestamptz,
-    -- What the person said, and how they were logged in; no reference to the session, which may end before.
+    -- What a person said, and how somebody is logged in who said yes. Nothing comes of a session that ends before.
     allowed boolean,
     user_id uuid REFERENCES users ON DELETE CASCADE,
-    session_id uuid,
+    session_id uuid REFERENCES sessions ON DELETE CASCADE,
     auth_time timestamptz,
     amr text[],
     redeemed_at timestamptz,
@@ -28,3 +28,4 @@ CREATE TABLE device_codes (
 CREATE INDEX device_codes_expiry_idx ON device_codes (expires_at);
 CREATE INDEX device_codes_client_idx ON device_codes (client_id);
 CREATE INDEX device_codes_user_idx ON device_codes (user_id);
+CREATE INDEX device_codes_session_idx ON device_codes (session_id);

@@ -19,6 +19,7 @@ impl Accounts {
         let agreed = store::consents::delete(write.conn(), user, client).await?;
         // Codes first: one that is being redeemed meanwhile is waited for, and what follows from it is seen below.
         store::codes::delete_open(write.conn(), user, client).await?;
+        store::devices::delete_open(write.conn(), user, client).await?;
         let granted = store::authorizations::end_several(write.conn(), user, Which::Client(client), now).await?;
         let sessions = store::sessions::delete_of_client(write.conn(), user, client).await?;
         if !agreed && granted.is_empty() && sessions.is_empty() {

@@ -3,7 +3,7 @@
 //! Whoever types codes of others would let strange devices in, or take over what others let in. So guesses are counted
 //! like those at passwords, by person and by address (RFC 8628 §5.1), and a right one forgives itself alone.
 
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 
 use super::{Accounts, Error, pace::Subject};
 use crate::{
@@ -78,14 +78,15 @@ impl Accounts {
         allowed: bool,
         origin: &Origin,
     ) -> Result<(), Error> {
-        let now: OffsetDateTime = self.clock.now();
+        let now = self.clock.now();
         let outcome = if allowed { Outcome::Success } else { Outcome::Denied };
         let event = Event::new("device_consent", origin).by(Principal::User(session.user)).ended(outcome);
         let event = event.on(Principal::Client(device.client.clone()).entity());
         let event = event.with("scope", device.scope.to_string());
+        let yes = allowed.then(|| Login::from(session));
         let write = async {
             let mut tx = self.pool.begin().await?;
-            if !store::devices::answer(&mut *tx, device, &Login::from(session), allowed, now).await? {
+            if !store::devices::answer(&mut *tx, device, yes.as_ref(), now).await? {
                 return Err(Error::Spent);
             }
             if allowed {

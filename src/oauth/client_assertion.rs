@@ -63,7 +63,9 @@ pub async fn verify(app: &App, client: &Registered, assertion: &str) -> Result<b
 impl Audience {
     fn is_us(&self, app: &App) -> bool {
         let issuer = app.config.issuer.as_str();
-        let us = |text: &String| text == issuer || text.strip_prefix(issuer) == Some("/oauth/token");
+        // RFC 9126 §2 wants all three at the endpoint for pushed requests; which of ours is meant makes no difference.
+        let endpoints = ["", "/oauth/token", "/oauth/par"];
+        let us = |text: &String| text.strip_prefix(issuer).is_some_and(|rest| endpoints.contains(&rest));
         match self {
             Self::One(text) => us(text),
             Self::Several(texts) => texts.iter().any(us),

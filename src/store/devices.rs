@@ -4,7 +4,7 @@ use sqlx::{PgExecutor, types::Json};
 use time::OffsetDateTime;
 
 use super::{Error, authorizations, codes::Ends, unreadable};
-use crate::model::{Authorization, AuthorizationId, ClientId, Device, Login, RequestedClaims};
+use crate::model::{Authorization, AuthorizationId, ClientId, Device, Login, RequestedClaims, UserId};
 
 /// Seconds that are added when a device asks too early (RFC 8628 §3.5).
 const SLOWER: i32 = 5;
@@ -92,23 +92,23 @@ pub async fn find(
     }))
 }
 
-/// Notes a person's answer, once; false when somebody answered before, or it waits no more.
+/// Notes a person's answer, once: how they are logged in who says yes. False when somebody answered before, or it waits
+/// no more.
 pub async fn answer(
     db: impl PgExecutor<'_>,
     device: &Device,
-    login: &Login,
-    allowed: bool,
+    yes: Option<&Login>,
     now: OffsetDateTime,
 ) -> Result<bool, Error> {
     let update = sqlx::query!(
         "UPDATE device_codes SET allowed = $2, user_id = $3, session_id = $4, auth_time = $5, amr = $6
          WHERE authorization_id = $1 AND allowed IS NULL AND expires_at > $7",
         device.authorization.0,
-        allowed,
-        login.user.0,
-        login.session.0,
-        login.auth_time,
-        &login.amr,
+        yes.is_some(),
+        yes.map(|login| login.user.0),
+        yes.map(|login| login.session.0),
+        yes.map(|login| login.auth_time),
+        yes.map(|login| login.amr.as_slice()),
         now
     );
     Ok(update.execute(db).await?.rows_affected() == 1)
@@ -137,6 +137,9 @@ pub async fn redeem(db: impl PgExecutor<'_>, attempt: &Attempt<'_>) -> Result<Re
                                          created_at, expires_at)
              SELECT authorization_id, client_id, user_id, session_id, scope, resources, auth_time, amr, $7, $3, ends_at
              FROM good
+           ), led AS (
+             INSERT INTO session_clients (session_id, client_id) SELECT session_id, client_id FROM good
+             ON CONFLICT DO NOTHING
            ), refresh AS (
              INSERT INTO refresh_tokens (hash, authorization_id, created_at, expires_at)
              SELECT $8, authorization_id, $3, $9 FROM good WHERE offline
@@ -186,6 +189,18 @@ pub async fn redeem(db: impl PgExecutor<'_>, attempt: &Attempt<'_>) -> Result<Re
         expires_at,
     })?;
     Ok(Redeemed::Fresh(Box::new(authorization)))
+}
+
+/// Takes back what a person let in for a client and nobody has redeemed yet.
+pub async fn delete_open(db: impl PgExecutor<'_>, user: UserId, client: &ClientId) -> Result<(), Error> {
+    sqlx::query!(
+        "DELETE FROM device_codes WHERE user_id = $1 AND client_id = $2 AND redeemed_at IS NULL",
+        user.0,
+        client.as_str()
+    )
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// Forgets those that expired long ago: until then a replay still ends what followed.

@@ -12,6 +12,7 @@ mod ending;
 mod farewells;
 mod fetched;
 mod flow;
+mod forged;
 mod interaction;
 mod introspection;
 mod keys;
@@ -84,7 +85,7 @@ async fn a_client_gets_a_token_about_itself_and_nothing_more() {
     assert_eq!(shop.client_credentials(Some("orders")).await.is(200).json["scope"], "orders");
 }
 
-/// N-073, N-075, N-076, N-078.
+/// N-073, N-075, N-076, N-078, N-099.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_malformed_token_request_is_refused_in_oauths_own_form() {
     let app = TestApp::spawn().await;

@@ -67,6 +67,9 @@ async fn a_client_proves_itself_by_its_key() {
         let mut claims = signer.claims();
         claims["aud"] = json!(["https://other.example", format!("{ISSUER}/oauth/token")]);
         signer.present(&signer.sign(&claims), &[("client_id", &signer.id)]).await.is(200);
+        let mut claims = signer.claims();
+        claims["aud"] = json!(format!("{ISSUER}/oauth/par"));
+        signer.present(&signer.sign(&claims), &[]).await.is(200);
     }
 }
 

@@ -375,6 +375,14 @@ async fn a_person_who_is_gone_lets_nobody_in() {
     first.ask().await.oauth(400, "invalid_grant");
     admin.post(&format!("/api/v1/admin/users/{}/deactivate", ana.id()), &json!({})).await;
     second.ask().await.oauth(400, "invalid_grant");
+    // Nor is anything left of an agreement that is taken back.
+    let withdrawn = screen.begin(SCOPE).await;
+    let mut eve = app.browser_of(&app.person("eve").await).await;
+    withdrawn.answered(&mut eve, "allow").await;
+    eve.open("/account/applications").await;
+    eve.says("Screen");
+    eve.submit("/account/applications/revoke", &[]).await;
+    withdrawn.ask().await.oauth(400, "invalid_grant");
     // Nor does a client that was switched off.
     let third = screen.begin(SCOPE).await;
     admin.update_client(&screen.id, json!({ "active": false })).await.is(200);
