@@ -1,5 +1,9 @@
 # Two commands do everything on a fresh machine: `make dev` and `make test`. Each line is what you could type yourself.
+<<<<<<< ours
 .PHONY: dev test bench bench-peer interop interop-quick interop-clients fmt sqlx
+=======
+.PHONY: dev test browser pictures bench fmt sqlx
+>>>>>>> theirs
 export SQLX_OFFLINE = true
 
 # Installs what is missing and runs the server: make dev ARGS="--listen 127.0.0.1:9000"
@@ -15,6 +19,7 @@ test:
 	scripts/sqlx-prepare --check
 	scripts/with-services cargo test
 
+<<<<<<< ours
 # Complete logins by clients that nobody here wrote
 interop: interop-clients
 	scripts/install chromium apache
@@ -33,10 +38,23 @@ interop-clients:
 	target/interop/venv/bin/pip install --quiet --disable-pip-version-check -r tests/interop/requirements.txt
 
 # What a check costs, in the process and over HTTP
+=======
+# A person's way through the pages in Chromium, with JavaScript off; `pictures` keeps what it sees
+pictures: FOLDER = docs/pictures
+browser pictures:
+	scripts/install browser
+	cargo build
+	npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund --silent
+	node tests/browser/walk.mjs $(FOLDER)
+
+# What a check costs, in the process and over HTTP (needs wrk), and what people wait for
+>>>>>>> theirs
 bench:
 	scripts/install wrk
 	cargo bench --bench check
 	scripts/with-services cargo bench --bench http
+	cargo bench --bench passwords
+	scripts/with-services cargo bench --bench people
 
 # What tokens cost beside npm oidc-provider
 bench-peer:

@@ -55,17 +55,18 @@ async function freePort() {
   return port;
 }
 
-/** One request beside the browser. The certificate is the server's own. */
-function read(port, path) {
-  const options = { host: "127.0.0.1", port, path, rejectUnauthorized: false };
+/** One request beside the browser: a form, if there is one. The certificate is the server's own. */
+export function ask(server, path, form) {
+  const options = { host: "127.0.0.1", port: server.port, path, rejectUnauthorized: false };
+  const sent = form ? { method: "POST", headers: { "content-type": "application/x-www-form-urlencoded" } } : {};
   return new Promise((resolve, reject) => {
-    const asked = request(options, (answer) => {
+    const asked = request({ ...options, ...sent }, (answer) => {
       let text = "";
       answer.on("data", (bytes) => (text += bytes));
       answer.on("end", () => resolve(JSON.parse(text)));
     });
     asked.on("error", reject);
-    asked.end();
+    asked.end(form && new URLSearchParams(form).toString());
   });
 }
 
@@ -73,7 +74,7 @@ function read(port, path) {
 export async function mail(server, to, subject) {
   let found;
   await until(`a mail to ${to}: ${subject}`, async () => {
-    const mails = await read(server.port, "/dev/mail.json");
+    const mails = await ask(server, "/dev/mail.json");
     found = mails.find((mail) => mail.to === to && mail.subject.startsWith(subject));
     return found;
   });

@@ -6,14 +6,17 @@
 // load fails the walk.
 
 import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
 import { chromium } from "playwright-core";
 import { Authenticator } from "./authenticator.mjs";
 import { Camera } from "./camera.mjs";
-import { HOST, link, mail, start } from "./server.mjs";
+import { HOST, ask, link, mail, start } from "./server.mjs";
 
 const PASSWORD = "mauve otter dry kettle";
 const NEW_PASSWORD = "forty quiet tangerines";
 const ADDRESS = "maria@example.com";
+/** Where the demo application waits for the answer; caught before it leaves the browser. */
+const CALLBACK = "http://127.0.0.1/callback";
 
 const server = await start();
 const browser = await chromium.launch({
@@ -44,7 +47,8 @@ async function visitor() {
   });
   page.on("request", (request) => {
     const { host, protocol } = new URL(request.url());
-    if (host !== HOST && protocol !== "data:") trouble.push(`a request to ${request.url()}`);
+    const answers = request.url().startsWith(`${CALLBACK}?`);
+    if (host !== HOST && protocol !== "data:" && !answers) trouble.push(`a request to ${request.url()}`);
   });
   page.on("requestfailed", (request) => trouble.push(`not loaded: ${request.url()} ${request.failure()?.errorText}`));
   return page;
@@ -205,7 +209,12 @@ async function lookAround(page, authenticator) {
   await mail(server, "maria.silva@example.com", "Confirm your new address");
   await open(page, "password", "password");
   await open(page, "sessions", "sessions");
+  await open(page, "applications", "applications-none");
+  await allow(page);
   await open(page, "applications", "applications");
+  await says(page, "Demo application");
+  await page.getByRole("button", { name: "Take back the access of Demo application" }).click();
+  await says(page, "Access taken back.");
   await open(page, "close", "close");
   await page.goto("/account/activity");
   const told = await page.locator("main").innerText();
@@ -218,6 +227,34 @@ async function lookAround(page, authenticator) {
   await camera.take(page, "login-again");
   await page.goto("/logout");
   await camera.take(page, "logout");
+}
+
+/** An application asks who she is, and she lets it know. */
+async function allow(page) {
+  const { client_id, client_secret } = server.dev.demo_client;
+  const verifier = randomBytes(32).toString("base64url");
+  const asked = new URLSearchParams({
+    client_id,
+    response_type: "code",
+    redirect_uri: CALLBACK,
+    scope: "openid profile email offline_access",
+    prompt: "consent",
+    state: "as it was",
+    code_challenge_method: "S256",
+    code_challenge: createHash("sha256").update(verifier).digest("base64url"),
+  });
+  await page.route(`${CALLBACK}?*`, (route) => route.fulfill({ body: "done" }));
+  await page.goto(`/oauth/authorize?${asked}`);
+  assert.equal(path(page), "/consent");
+  await camera.take(page, "consent");
+  await click(page, "Allow");
+  await page.waitForURL(`${CALLBACK}?*`);
+  const answer = new URL(page.url()).searchParams;
+  assert.deepEqual([answer.get("state"), answer.get("iss")], ["as it was", `https://${HOST}`]);
+  const form = { grant_type: "authorization_code", code: answer.get("code"), redirect_uri: CALLBACK,
+    code_verifier: verifier, client_id, client_secret };
+  const tokens = await ask(server, "/oauth/token", form);
+  assert.ok(tokens.access_token && tokens.id_token && tokens.refresh_token, JSON.stringify(tokens));
 }
 
 async function errors(page) {

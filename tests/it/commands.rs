@@ -125,7 +125,7 @@ async fn an_administrator_who_is_locked_out_is_let_back_in_once() {
     root.me.get("/api/v1/me").await.is(401);
     root.shop.second_step(&waiting, &authenticator.code()).await.oauth(400, "invalid_grant");
     let again = root.with_token(&root.shop.sign_in("root", NEW).await.is(200));
-    assert_eq!(again.get("/api/v1/me/mfa").await.is(200).json["totp"], false);
+    assert_eq!(again.get("/api/v1/me/mfa").await.is(200).json["enabled"], false);
     let again = Person { me: again, ..root.clone() };
     again.enable_totp(&app).await;
     for subject in ["Your password has changed", "Two-step sign-in is off"] {

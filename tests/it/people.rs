@@ -10,4 +10,5 @@ mod recovery;
 mod registration;
 mod second_factor;
 mod sign_in;
+mod strangers;
 mod walk;
