@@ -22,7 +22,7 @@ test:
 <<<<<<< ours
 # Complete logins by clients that nobody here wrote
 interop: interop-clients
-	scripts/install chromium apache
+	scripts/install browser apache
 	node tests/interop/run.mjs
 
 # Those that need neither a browser nor a web server

@@ -154,6 +154,8 @@ async fn asking(folder: &Folder) {
         request: "x",
         client,
         home: Some("https://photos.meadow.example"),
+        privacy: Some("https://photos.meadow.example/privacy"),
+        terms: Some("https://photos.meadow.example/terms"),
         verified,
         scopes: scopes(),
         person: "ana",

@@ -37,7 +37,7 @@ works("dynamic registration");
 
 const profile = await mkdtemp(join(tmpdir(), "interop-chromium-"));
 const browser = await chromium.launchPersistentContext(profile, {
-  executablePath: "/usr/bin/chromium",
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   headless: true,
   // Reaches this machine only, and looks for nothing elsewhere.
   args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],

@@ -64,6 +64,8 @@ pub async fn ask(State(app): State<App>, browser: Browser, Query(asked): Query<A
         request: &waiting.handle,
         client: client.name(),
         home: client.metadata.client_uri.as_deref(),
+        privacy: client.metadata.policy_uri.as_deref(),
+        terms: client.metadata.tos_uri.as_deref(),
         verified: !client.self_registered,
         scopes: scopes.iter().map(Scope::of).collect(),
         person: &person.username,

@@ -25,6 +25,10 @@ pub struct Consent<'a> {
     pub client: &'a str,
     /// Its own page.
     pub home: Option<&'a str>,
+    /// What it does with what it learns, in its own words.
+    pub privacy: Option<&'a str>,
+    /// On which terms, in its own words.
+    pub terms: Option<&'a str>,
     /// False when it registered itself.
     pub verified: bool,
     /// What it asks for.

@@ -174,6 +174,23 @@ async fn a_client_of_the_suite_asks_without_asking() {
     }
 }
 
+/// `oidcc-registration-policy-uri`, `oidcc-registration-tos-uri`: as links; `oidcc-registration-logo-uri`: nothing of it,
+/// since our pages load nothing from elsewhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_says_of_itself_is_linked_where_people_agree() {
+    let app = certified().await;
+    let uri = |name: &str| format!("https://suite.test/{name}?a=1&b=\"");
+    let more = json!({ "policy_uri": uri("policy"), "tos_uri": uri("tos"), "logo_uri": uri("logo") });
+    let suite = register(&app, more).await;
+    let mut browser = app.browser_of(&app.person("ana").await).await;
+    browser.open(&suite.path(&OAuthClient::plain(&[]))).await;
+    browser.is_at("/consent");
+    for name in ["policy", "tos"] {
+        browser.says(&format!("<a href=\"https://suite.test/{name}?a=1&#38;b=&#34;\" rel=\"noopener noreferrer\">"));
+    }
+    assert!(!browser.page.text.contains("https://suite.test/logo"));
+}
+
 /// `oidcc-ensure-request-object-with-redirect-uri`, `oidcc-unsigned-request-object-…`, `oidcc-request-uri-unsigned-…`.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_object_leads_nobody_anywhere() {
