@@ -104,10 +104,11 @@ pub async fn end_several(
     Ok(ids.fetch_all(db).await?.into_iter().map(AuthorizationId).collect())
 }
 
-/// Ends all for a client. Their access tokens are dead by the client's own standing.
+/// Ends all for a client, and those that codes are waiting for. Their access tokens are dead by the client's own standing.
 pub async fn end_of_client(db: impl PgExecutor<'_>, client: &ClientId, now: OffsetDateTime) -> Result<u64, Error> {
     let update = sqlx::query!(
-        "UPDATE authorizations SET ended_at = $2 WHERE client_id = $1 AND ended_at IS NULL",
+        "WITH codes AS (DELETE FROM authorization_codes WHERE client_id = $1)
+         UPDATE authorizations SET ended_at = $2 WHERE client_id = $1 AND ended_at IS NULL",
         client.as_str(),
         now
     );

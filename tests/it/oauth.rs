@@ -21,8 +21,12 @@ mod pairwise;
 mod pushed;
 mod refreshing;
 mod registration;
+<<<<<<< ours
 mod round_trips;
 mod userinfo;
+=======
+mod revocation;
+>>>>>>> theirs
 
 use std::time::{Duration, Instant};
 

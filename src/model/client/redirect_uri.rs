@@ -11,9 +11,9 @@ pub fn check(uri: &str) -> Result<(), &'static str> {
         url::Url::parse(uri).ok().filter(|_| plain).ok_or("not an absolute URI of at most 2048 ASCII characters")?;
     let loopback = matches!(url.host_str(), Some("127.0.0.1" | "[::1]"));
     match url.scheme() {
-        "https" if url.has_host() => {}
-        "http" if loopback => {}
-        "http" => return Err("`http` is for `127.0.0.1` and `[::1]` only: write `https`"),
+        "https" if url.has_host() && uri.starts_with("https://") => {}
+        "http" if loopback && uri.starts_with("http://") => {}
+        "http" if !loopback => return Err("`http` is for `127.0.0.1` and `[::1]` only: write `https`"),
         // Private-use schemes of native apps are reversed domain names (RFC 8252 §7.1).
         scheme if scheme.contains('.') => {}
         _ => return Err("write an `https` URI, or a private-use scheme with a dot in it"),
@@ -30,11 +30,12 @@ pub fn check(uri: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Whether a URI may be shown as a link or fetched: `https` with a host.
+/// Whether a URI may be shown as a link or fetched: `https` with a host, spelt out.
 pub fn check_link(uri: &str) -> Result<url::Url, &'static str> {
     let plain = uri.len() <= LONGEST && uri.bytes().all(|b| (0x21..=0x7e).contains(&b) && b != b'\\');
     let url = url::Url::parse(uri).ok().filter(|_| plain);
-    let safe = |url: &url::Url| url.scheme() == "https" && url.has_host() && url.username().is_empty();
+    let nobody = |url: &url::Url| url.username().is_empty() && url.password().is_none();
+    let safe = |url: &url::Url| uri.starts_with("https://") && url.has_host() && nobody(url);
     url.filter(safe).ok_or("write an `https` URI of at most 2048 ASCII characters")
 }
 
