@@ -1,9 +1,5 @@
 # Two commands do everything on a fresh machine: `make dev` and `make test`. Each line is what you could type yourself.
-<<<<<<< ours
-.PHONY: dev test bench bench-peer interop interop-quick interop-clients fmt sqlx
-=======
-.PHONY: dev test browser pictures bench fmt sqlx
->>>>>>> theirs
+.PHONY: dev test browser pictures bench bench-peer interop interop-quick interop-clients fmt sqlx
 export SQLX_OFFLINE = true
 
 # Installs what is missing and runs the server: make dev ARGS="--listen 127.0.0.1:9000"
@@ -19,7 +15,6 @@ test:
 	scripts/sqlx-prepare --check
 	scripts/with-services cargo test
 
-<<<<<<< ours
 # Complete logins by clients that nobody here wrote
 interop: interop-clients
 	scripts/install browser apache
@@ -37,8 +32,6 @@ interop-clients:
 	[ -x target/interop/venv/bin/pip ] || python3 -m venv target/interop/venv
 	target/interop/venv/bin/pip install --quiet --disable-pip-version-check -r tests/interop/requirements.txt
 
-# What a check costs, in the process and over HTTP
-=======
 # A person's way through the pages in Chromium, with JavaScript off; `pictures` keeps what it sees
 pictures: FOLDER = docs/pictures
 browser pictures:
@@ -48,7 +41,6 @@ browser pictures:
 	node tests/browser/walk.mjs $(FOLDER)
 
 # What a check costs, in the process and over HTTP (needs wrk), and what people wait for
->>>>>>> theirs
 bench:
 	scripts/install wrk
 	cargo bench --bench check

@@ -6,8 +6,8 @@ use deodar::{
     app::App,
     crypto::Opaque,
     model::{
-        Algorithm, Authorization, AuthorizationId, Client as Registered, ClientId, ClientMetadata, CodeGrant, GrantType,
-        Login, Principal, RequestedClaims, SessionId, UserId, amr,
+        Algorithm, Authorization, AuthorizationId, Client as Registered, ClientId, ClientMetadata, CodeGrant,
+        GrantType, Login, Principal, RequestedClaims, SessionId, UserId, amr,
     },
     store::{self, clients::Known, users::NewUser},
 };

@@ -95,6 +95,17 @@ impl Mailbox {
         }
     }
 
+    /// Waits for one more mail to this address that `fits` than there were before.
+    pub async fn wait_for_another(
+        &self,
+        to: &str,
+        before: usize,
+        fits: impl Fn(&ReceivedMail) -> bool,
+    ) -> ReceivedMail {
+        self.wait(|seen| seen.mails.iter().filter(|mail| mail.to == [to] && fits(mail)).count() > before).await;
+        self.all().into_iter().filter(|mail| mail.to == [to] && fits(mail)).nth(before).unwrap()
+    }
+
     /// Waits for so many mails in all.
     pub async fn wait_for_count(&self, count: usize) {
         self.wait(|seen| seen.mails.len() >= count).await;

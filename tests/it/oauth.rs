@@ -21,12 +21,9 @@ mod pairwise;
 mod pushed;
 mod refreshing;
 mod registration;
-<<<<<<< ours
+mod revocation;
 mod round_trips;
 mod userinfo;
-=======
-mod revocation;
->>>>>>> theirs
 
 use std::time::{Duration, Instant};
 

@@ -299,7 +299,8 @@ async fn a_client_with_a_key_logs_somebody_in() {
     let prove = |audience: String| {
         let now = app.clock.now().unix_timestamp();
         let jti = URL_SAFE_NO_PAD.encode(deodar::crypto::random::<16>().unwrap());
-        let said = json!({ "iss": suite.id, "sub": suite.id, "aud": audience, "iat": now, "exp": now + 60, "jti": jti });
+        let said =
+            json!({ "iss": suite.id, "sub": suite.id, "aud": audience, "iat": now, "exp": now + 60, "jti": jti });
         key.sign("JWT", &said).unwrap()
     };
     let send = async |assertion: &str, form: &[(&str, &str)]| {

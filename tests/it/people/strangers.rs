@@ -141,7 +141,8 @@ async fn addresses_that_are_alike_are_one_address() {
         shop.sign_in(email, PASSWORD).await.is(200);
     }
     let mut conn = app.database.connect().await;
-    let left = sqlx::query("SELECT count(*) FROM users WHERE email_key IS NOT NULL").fetch_one(&mut conn).await.unwrap();
+    let left =
+        sqlx::query("SELECT count(*) FROM users WHERE email_key IS NOT NULL").fetch_one(&mut conn).await.unwrap();
     assert_eq!(left.get::<i64, _>(0), 1, "the other claims are gone");
 }
 
