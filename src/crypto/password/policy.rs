@@ -1,5 +1,7 @@
 //! Which passwords may be set: long ones that nobody guesses early (NIST SP 800-63B §3.1.1.2, OWASP ASVS 6.2).
 
+use std::collections::HashSet;
+
 use unicode_normalization::UnicodeNormalization;
 
 use super::Password;
@@ -96,8 +98,18 @@ impl PasswordPolicy {
         // The cost grows faster than the length, and a good beginning is good enough.
         let beginning: String = text.chars().take(64).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        u8::from(zxcvbn::zxcvbn(&beginning, &words).score()) < self.min_strength
+        let is_weak = |text: &str| u8::from(zxcvbn::zxcvbn(text, &words).score()) < self.min_strength;
+        is_weak(&beginning) || without_repetition(&beginning).is_some_and(|text| is_weak(&text))
     }
+}
+
+/// Every word once, where one is there again: what stands between the words would make it look strong.
+fn without_repetition(text: &str) -> Option<String> {
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let all: Vec<&str> = words.collect();
+    let mut seen = HashSet::new();
+    let once: Vec<&str> = all.iter().copied().filter(|word| seen.insert(word.to_lowercase())).collect();
+    (once.len() < all.len()).then(|| once.join(" "))
 }
 
 /// The words to look for, in small letters: each text of the context, the local part of an address, and our own name.
@@ -157,6 +169,8 @@ mod tests {
     fn what_is_guessed_first_is_refused_at_any_length() {
         for text in [
             "passwordpassword",
+            "password password",
+            "Password-password password",
             "123456789012345",
             "qwertyuiopasdfgh",
             "aaaaaaaaaaaaaaa",
