@@ -103,9 +103,9 @@ async fn a_client_of_the_suite_logs_somebody_in() {
             let info = app.bearer(&token).send(way, "/oauth/userinfo", None).await.is(200);
             assert_eq!((info.header("content-type"), &info.json["sub"]), ("application/json", &said["sub"]));
         }
-        // In the body it may be refused (RFC 6750 §2.2), and is.
+        // In the body it may be refused (RFC 6750 §2.2), and is not.
         let request = app.anonymous().request(Method::POST, "/oauth/userinfo").form(&[("access_token", &token)]);
-        assert_eq!(Answer::read(request.send().await.unwrap()).await.status, 401);
+        assert_eq!(Answer::read(request.send().await.unwrap()).await.is(200).json["sub"], said["sub"]);
     }
 }
 
@@ -330,7 +330,7 @@ async fn a_client_with_a_key_logs_somebody_in() {
 fn every_test_that_the_list_names_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let list = fs::read_to_string(root.join("docs/conformance.md")).unwrap();
-    let named: BTreeSet<&str> = list.split('`').filter(|word| word.contains("::")).collect();
+    let named: BTreeSet<&str> = list.split('`').filter(|word| word.contains("::") && *word != "AREA::test").collect();
     assert!(named.len() > 20, "{named:?}");
     for name in named {
         let (area, test) = name.split_once("::").unwrap();
