@@ -34,7 +34,8 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
     let attempt = Attempt {
         hash: digest(code.as_bytes()),
         client: &client.id,
-        redirect_uri: form.get("redirect_uri").unwrap_or_default(),
+        // A database has no text with a NUL, and neither has a redirect URI.
+        redirect_uri: form.get("redirect_uri").filter(|uri| !uri.contains('\0')).unwrap_or_default(),
         challenge: challenge.as_deref(),
         jkt,
         refresh: refresh.hash(),
