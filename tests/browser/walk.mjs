@@ -204,6 +204,7 @@ async function lookAround(page, authenticator) {
   await says(page, "Saved.");
   await camera.take(page, "profile");
   await page.getByLabel("New address").fill("maria.silva@example.com");
+  await page.getByLabel("Your password").fill(NEW_PASSWORD);
   await click(page, "Change the address");
   await says(page, "We have sent a link to that address.");
   await mail(server, "maria.silva@example.com", "Confirm your new address");
@@ -217,7 +218,13 @@ async function lookAround(page, authenticator) {
   await says(page, "Access taken back.");
   await open(page, "close", "close");
   await page.goto("/account/activity");
-  const told = await page.locator("main").innerText();
+  let told = await page.locator("main").innerText();
+  const older = page.getByRole("link", { name: "Older" });
+  while (await older.count()) {
+    await older.click();
+    told += await page.locator("main").innerText();
+  }
+  await page.goto("/account/activity");
   for (const event of ["Created the account", "Confirmed the address", "Turned two-step sign-in on", "Gave a code",
     "Used a backup code", "Somebody gave a wrong code", "Reset the password by mail", "Signed in"]) {
     assert.ok(told.includes(event), `no "${event}" in ${told}`);
