@@ -103,7 +103,8 @@ impl Accounts {
     /// Succeeds unless too much failed from this address lately.
     pub(super) async fn ensure_calm(&self, origin: &Origin) -> Result<(), Error> {
         let subject = Subject::Address(origin).to_string();
-        let blocked = store::throttle::blocked_until(&self.pool, &subject, self.clock.now());
+        let pace = self.settings.paces.address;
+        let blocked = store::throttle::blocked_until(&self.pool, &subject, pace, self.clock.now());
         let until: Option<OffsetDateTime> = store::within(blocked).await?;
         until.map_or(Ok(()), |until| Err(self.throttled(until)))
     }

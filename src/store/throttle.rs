@@ -80,15 +80,18 @@ pub async fn prune(db: impl PgExecutor<'_>, before: OffsetDateTime) -> Result<u6
     Ok(sqlx::query!("DELETE FROM throttle WHERE last_at < $1", before).execute(db).await?.rows_affected())
 }
 
-/// Until when a subject is to wait, if it is. Counts nothing.
+/// Until when a subject is to wait, if it is. Counts nothing. As in [`take`], attempts that cost nothing are told from the
+/// others by their number: the time of one that arrived at the same instant may be later than `now`.
 pub async fn blocked_until(
     db: impl PgExecutor<'_>,
     subject: &str,
+    pace: Pace,
     now: OffsetDateTime,
 ) -> Result<Option<OffsetDateTime>, Error> {
     let until = sqlx::query_scalar!(
-        "SELECT blocked_until FROM throttle WHERE subject = $1 AND blocked_until > $2",
+        "SELECT blocked_until FROM throttle WHERE subject = $1 AND failures >= $2 AND blocked_until > $3",
         subject,
+        pace.free,
         now
     );
     Ok(until.fetch_optional(db).await?)

@@ -177,10 +177,16 @@ async fn what_is_anothers_is_out_of_reach() {
         let path = format!("/api/v1/admin/users/{}{what}", ben.id());
         ana.me.send(method, &path, body.as_ref()).await.problem(403, "forbidden");
     }
-    for list in ["/api/v1/me/sessions", "/api/v1/me/activity?limit=200", "/api/v1/me/applications"] {
+    for list in ["/api/v1/me/sessions", "/api/v1/me/applications"] {
         let page = ana.me.get(list).await.is(200);
         assert!(!page.text.contains(ben.id()) && !page.text.contains(&session), "{list}: {}", page.text);
     }
+    // What she tried with his account is an act of her own, and all that names him.
+    let activity = ana.me.get("/api/v1/me/activity?limit=200").await.is(200);
+    for event in activity.items().iter().filter(|event| event.to_string().contains(ben.id())) {
+        assert_eq!((&event["actor"]["id"], &event["outcome"]), (&json!(ana.id()), &json!("denied")), "{event}");
+    }
+    assert!(!activity.text.contains(&session), "{}", activity.text);
     let foreign = format!("/api/v1/me/activity?actor={}", ben.id());
     ana.me.get(&foreign).await.problem(400, "invalid_query");
     ben.me.get("/api/v1/me").await.is(200);
