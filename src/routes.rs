@@ -65,10 +65,13 @@ pub fn router(app: &App) -> Router {
         .merge(pages::routes(app))
         .fallback(async || ApiError::NotFound("such path".to_owned()))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
-        .layer(CatchPanicLayer::custom(broke_off))
-        .layer(middleware::from_fn(oauth::cors))
-        .layer(DefaultBodyLimit::max(app.config.body_limit))
-        .layer(middleware::from_fn_with_state(app.clone(), web::track))
+        // From the outside in, and all at once: each `layer` of its own would box every route once more.
+        .layer((
+            middleware::from_fn_with_state(app.clone(), web::track),
+            DefaultBodyLimit::max(app.config.body_limit),
+            middleware::from_fn(oauth::cors),
+            CatchPanicLayer::custom(broke_off),
+        ))
         .with_state(app.clone())
 }
 

@@ -6,9 +6,4 @@ function init(words)
     wrk.headers["Content-Type"] = "application/x-www-form-urlencoded"
     wrk.body = words[3]
   end
-  request_text = wrk.format()
-end
-
-function request()
-  return request_text
 end

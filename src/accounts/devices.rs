@@ -51,9 +51,8 @@ impl Accounts {
         session: &SessionRecord,
         origin: &Origin,
     ) -> Result<Device, Error> {
-        self.ensure_calm(origin).await?;
         let subject = Subject::UserCode(session.user);
-        self.attempt(&subject).await?;
+        self.attempt_from(origin, &subject).await?;
         let hashes = code.hashes(&self.sealer)?;
         match store::within(store::devices::find(&self.pool, &hashes, self.clock.now())).await? {
             Some(device) => {

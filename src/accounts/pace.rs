@@ -81,6 +81,15 @@ impl std::fmt::Display for Subject<'_> {
 impl Accounts {
     /// Counts an attempt, or says when it may be made.
     pub(super) async fn attempt(&self, subject: &Subject<'_>) -> Result<(), Error> {
+        self.count(subject, None).await
+    }
+
+    /// The same, unless too much failed from where it comes from.
+    pub(super) async fn attempt_from(&self, origin: &Origin, subject: &Subject<'_>) -> Result<(), Error> {
+        self.count(subject, Some(origin)).await
+    }
+
+    async fn count(&self, subject: &Subject<'_>, origin: Option<&Origin>) -> Result<(), Error> {
         let paces = &self.settings.paces;
         let pace = match subject {
             Subject::Password(_) | Subject::Device(..) | Subject::Nobody(_) => paces.password,
@@ -89,7 +98,9 @@ impl Accounts {
             Subject::Mail(_) => paces.mail,
         };
         let (subject, now) = (subject.to_string(), self.clock.now());
-        match store::within(store::throttle::take(&self.pool, &subject, pace, now)).await? {
+        let address = origin.map(|origin| Subject::Address(origin).to_string());
+        let gate = address.as_deref().map(|address| (address, paces.address));
+        match store::within(store::throttle::take(&self.pool, &subject, pace, gate, now)).await? {
             Turn::Now => Ok(()),
             Turn::At(until) => Err(self.throttled(until)),
         }

@@ -130,8 +130,7 @@ impl Accounts {
 
     /// Counts an attempt at a code, before it is looked at.
     pub(super) async fn attempt_code(&self, user: UserId, origin: &Origin) -> Result<(), Error> {
-        self.ensure_calm(origin).await?;
-        self.attempt(&Subject::Code(user)).await
+        self.attempt_from(origin, &Subject::Code(user)).await
     }
 
     /// Uses a code up, in the transaction of what it allows.

@@ -23,6 +23,12 @@ pub enum SignIn {
     SecondFactor(Opaque),
 }
 
+/// Whose password it was, and under what its attempts are counted.
+struct Proven {
+    user: UserId,
+    attempts: String,
+}
+
 impl Accounts {
     /// Logs somebody in by username or address and password.
     ///
@@ -31,22 +37,24 @@ impl Accounts {
     /// many failures from one address; [`Error::Busy`]; [`Error::Refused`] and
     /// [`Error::MfaNeeded`] when the policies say so.
     pub async fn sign_in(&self, login: &str, password: Secret<String>, origin: &Origin) -> Result<SignIn, Error> {
-        self.ensure_calm(origin).await?;
         let found = store::within(self.resolve(login)).await?;
-        let proven = self.prove_password(login, found.as_ref(), password, origin).await;
+        let proven = self.look_at_password(Some(login), found.as_ref(), password, origin).await;
         if matches!(proven, Err(Error::Throttled { .. })) {
+            self.ensure_calm(origin).await?;
             // Whoever is told to wait learns that others tried this account. It looks and takes as long as a wrong
             // password, and the text for both says to wait (N-101, V-058).
             self.work_in_vain().await?;
             return self.failed(found.as_ref(), "throttled", origin).await;
         }
-        let user = proven?;
+        let Proven { user, attempts } = proven?;
         let Some(judged_by) = found else { return Err(Error::Wrong) };
         let two_factors = judged_by.mfa;
-        if !two_factors {
-            self.ensure_one_factor_will_do(user, origin).await?;
+        if !two_factors && let Err(refused) = self.ensure_one_factor_will_do(user, origin).await {
+            store::throttle::forget(&self.pool, &[attempts]).await?;
+            return Err(refused);
         }
         let mut tx = self.pool.begin().await?;
+        store::users::lock_pardoned(&mut *tx, user, &attempts).await?;
         self.ensure_unchanged(&mut tx, &judged_by).await?;
         let done = if two_factors {
             let (token, now) = (Opaque::new(Opaque::CHALLENGE)?, self.clock.now());
@@ -57,7 +65,11 @@ impl Accounts {
         } else {
             SignIn::Done(Box::new(self.open(&mut tx, user, &ONE_FACTOR, origin).await?))
         };
-        self.commit(tx).await?;
+        // Only a new browser is told of by mail.
+        match &done {
+            SignIn::Done(session) if session.device.is_some() => self.commit(tx).await?,
+            _ => tx.commit().await?,
+        }
         Ok(done)
     }
 
@@ -70,9 +82,10 @@ impl Accounts {
     ) -> Result<SignIn, Error> {
         let user = session.user;
         let found = store::users::credentials(&self.pool, user).await?;
-        self.prove_password("", found.as_ref(), password, origin).await?;
+        self.prove_password(None, found.as_ref(), password, origin).await?;
         let Some(judged_by) = found else { return Err(Error::Wrong) };
         let mut tx = self.pool.begin().await?;
+        store::users::lock(&mut *tx, user).await?;
         self.ensure_unchanged(&mut tx, &judged_by).await?;
         if judged_by.mfa {
             let (token, now) = (Opaque::new(Opaque::CHALLENGE)?, self.clock.now());
@@ -88,16 +101,29 @@ impl Accounts {
         Ok(SignIn::Done(Box::new(stronger)))
     }
 
-    /// Succeeds with the person when the password is theirs. Counts the attempt first, then works as long as for
-    /// anybody else, and puts a failure on record.
+    /// Succeeds with the person when the password is theirs, and forgets earlier attempts. Somebody who is signed in
+    /// types no `login`.
     pub(super) async fn prove_password(
         &self,
-        login: &str,
+        login: Option<&str>,
         found: Option<&Credentials>,
         password: Secret<String>,
         origin: &Origin,
     ) -> Result<UserId, Error> {
-        let name = self.sealer.keyed_hash("login-name", login.to_lowercase().as_bytes())?;
+        let Proven { user, attempts } = self.look_at_password(login, found, password, origin).await?;
+        store::throttle::forget(&self.pool, &[attempts]).await?;
+        Ok(user)
+    }
+
+    /// Counts the attempt first, then works as long as for anybody else, and puts a failure on record.
+    async fn look_at_password(
+        &self,
+        login: Option<&str>,
+        found: Option<&Credentials>,
+        password: Secret<String>,
+        origin: &Origin,
+    ) -> Result<Proven, Error> {
+        let name = self.sealer.keyed_hash("login-name", login.unwrap_or_default().to_lowercase().as_bytes())?;
         let subject = match (found, &origin.device) {
             (None, _) => Subject::Nobody(&name),
             (Some(user), Some(device)) if store::sessions::knows_device(&self.pool, user.id, device).await? => {
@@ -105,7 +131,10 @@ impl Accounts {
             }
             (Some(user), _) => Subject::Password(user.id),
         };
-        self.attempt(&subject).await?;
+        match login {
+            Some(_) => self.attempt_from(origin, &subject).await?,
+            None => self.attempt(&subject).await?,
+        }
         // What cannot be a password is not this one's either, and costs nothing.
         let verified = match Password::parse(&password) {
             Err(_) => Verified::Differs,
@@ -126,8 +155,7 @@ impl Accounts {
         };
         match (found, verified) {
             (Some(user), Verified::Matches { .. }) if user.active => {
-                store::throttle::forget(&self.pool, &[subject.to_string()]).await?;
-                Ok(user.id)
+                Ok(Proven { user: user.id, attempts: subject.to_string() })
             }
             (found, _) => self.failed(found, "password", origin).await,
         }
@@ -145,10 +173,9 @@ impl Accounts {
         Err(Error::Wrong)
     }
 
-    /// Succeeds if the person is still as they were when the login was judged, and keeps them so until the transaction
-    /// ends: no session outlives a change that overtook it (V-059).
+    /// Succeeds if a person, whom this transaction has locked, is still as they were when the login was judged: no session
+    /// outlives a change that overtook it (V-059).
     async fn ensure_unchanged(&self, conn: &mut Conn, judged_by: &Credentials) -> Result<(), Error> {
-        store::users::lock(&mut *conn, judged_by.id).await?;
         let now = store::users::credentials(conn, judged_by.id).await?;
         if now.is_some_and(|now| now.are_as_good_as(judged_by)) { Ok(()) } else { Err(Error::Wrong) }
     }

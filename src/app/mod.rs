@@ -30,7 +30,7 @@ use crate::{
     policy::Files,
     post::Post,
     store,
-    tokens::{Clients, Document, Keys, KeysError, Tokens},
+    tokens::{Clients, Document, Keys, KeysError, Permits, Tokens},
 };
 
 /// See the module.
@@ -51,6 +51,8 @@ pub struct Inner {
     pub pdp: Arc<Pdp>,
     /// Registered clients.
     pub clients: Clients,
+    /// Whether clients may have what they want.
+    pub permits: Permits,
     /// Issues and verifies tokens.
     pub tokens: Arc<Tokens>,
     /// Use cases about people.
@@ -130,6 +132,7 @@ impl App {
         let fetcher = settings::fetcher(&config)?;
         let clients =
             Clients::new(pool.clone(), Arc::clone(&pdp), fetcher.clone(), options.clock.clone(), config.client_cache);
+        let permits = Permits::new(Arc::clone(&pdp), config.client_cache);
         let issuer = config.issuer.as_str().to_owned();
         let clock = &options.clock;
         let tokens = Tokens::new(settings::tokens(&config), clock.clone(), keys);
@@ -162,6 +165,7 @@ impl App {
             pool,
             pdp,
             clients,
+            permits,
             tokens: Arc::new(tokens),
             accounts: Arc::new(accounts),
             post,

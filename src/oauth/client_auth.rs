@@ -102,6 +102,9 @@ fn read_basic(headers: &HeaderMap) -> Option<(String, String)> {
     let joined = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
     let (id, secret) = joined.split_once(':')?;
     let decode = |text: &str| {
+        if !text.contains(['%', '+']) {
+            return Some(text.to_owned());
+        }
         let text = text.replace('&', "%26").replace('=', "%3D");
         url::form_urlencoded::parse(text.as_bytes()).next().map(|(key, _)| key.into_owned())
     };

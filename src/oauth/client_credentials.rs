@@ -4,7 +4,7 @@ use super::{asker::Asker, error::OAuthError, issue::TokenResponse, resources};
 use crate::{
     app::App,
     model::{GrantType, ScopeSet},
-    tokens::{AccessToken, Permit, Subject, Wish, permit},
+    tokens::{AccessToken, Permit, Subject, Wish},
 };
 
 /// Issues a token for the client itself. Without `scope` it gets all it may ask for.
@@ -29,7 +29,7 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
     let resources = resources::asked(form)?;
     let grant_type = GrantType::ClientCredentials.as_str();
     let wish = Wish { client, login: None, grant_type, scope: &scope, resources: &resources };
-    if permit(&app.pdp, &wish).await? != Permit::Granted {
+    if app.permits.ask(&wish).await? != Permit::Granted {
         return Err(OAuthError::InvalidScope("the policies do not allow this client such a token".to_owned()));
     }
     let token = AccessToken { client, subject: Subject::Client, scope: &scope, resources: &resources, jkt };

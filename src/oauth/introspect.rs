@@ -30,17 +30,24 @@ pub struct TokenForm {
     token_type_hint: Option<String>,
 }
 
-/// RFC 7662 §2.2.
-#[derive(Debug, Default, Serialize, ToSchema)]
-pub struct Introspection {
-    active: bool,
-    #[serde(flatten)]
-    token: Option<ActiveToken>,
+/// RFC 7662 §2.2. Nothing but `active` of a token that is not.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Introspection {
+    /// Good.
+    Active(Box<ActiveToken>),
+    /// Not, or none of the caller's business.
+    Inactive {
+        /// `false`.
+        active: bool,
+    },
 }
 
 /// What there is to know of a token that is good.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ActiveToken {
+    /// `true`.
+    active: bool,
     iss: String,
     sub: String,
     aud: Vec<String>,
@@ -84,7 +91,10 @@ pub async fn introspect(
     let caller = client_auth::authenticate_confidential(&app, &headers, &form).await?;
     let token = form.get("token").ok_or_else(|| OAuthError::InvalidRequest("`token` is missing".to_owned()))?;
     let token = active(&app, &caller.client, token).await?;
-    Ok((no_store(), Json(Introspection { active: token.is_some(), token })))
+    Ok((
+        no_store(),
+        Json(token.map_or(Introspection::Inactive { active: false }, |token| Introspection::Active(Box::new(token)))),
+    ))
 }
 
 async fn active(app: &App, caller: &Client, token: &str) -> Result<Option<ActiveToken>, OAuthError> {
@@ -125,6 +135,7 @@ impl ActiveToken {
     fn of(app: &App, sub: String, token: &Verified) -> Self {
         let session = token.session.as_ref();
         Self {
+            active: true,
             iss: app.config.issuer.as_str().to_owned(),
             sub,
             aud: token.audience.clone(),
@@ -146,6 +157,7 @@ impl ActiveToken {
         let issuer = app.config.issuer.as_str().to_owned();
         let Authorization { client, login, scope, jkt, .. } = found.authorization;
         Self {
+            active: true,
             sub,
             aud: vec![issuer.clone()],
             iss: issuer,

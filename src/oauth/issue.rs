@@ -9,7 +9,7 @@ use crate::{
     app::App,
     crypto::Opaque,
     model::{Authorization, Client, Origin, Principal, ScopeSet},
-    tokens::{AccessToken, IdToken, Issued, Permit, Subject, Wish, permit},
+    tokens::{AccessToken, IdToken, Issued, Permit, Subject, Wish},
 };
 
 /// RFC 6749 §5.1, OpenID Connect Core §3.1.3.3.
@@ -60,7 +60,7 @@ impl Issue<'_> {
         }
         let Self { client, grant_type, scope, resources, .. } = *self;
         let wish = Wish { client, login: Some(login), grant_type, scope, resources };
-        Ok(permit(&app.pdp, &wish).await? == Permit::Granted)
+        Ok(app.permits.ask(&wish).await? == Permit::Granted)
     }
 
     /// Issues them. An authorization that the policies do not allow ends.

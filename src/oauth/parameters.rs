@@ -18,8 +18,11 @@ impl Parameters {
     /// It is not text, and could not be given back byte for byte.
     pub fn read(encoded: &[u8]) -> Result<Self, ApiError> {
         let malformed = |message: &str| ApiError::BadRequest { code: "malformed_request", message: message.to_owned() };
-        let decoded = percent_encoding::percent_decode(encoded).decode_utf8();
-        if decoded.is_err() {
+        let is_text = match encoded.contains(&b'%') {
+            true => percent_encoding::percent_decode(encoded).decode_utf8().is_ok(),
+            false => std::str::from_utf8(encoded).is_ok(),
+        };
+        if !is_text {
             return Err(malformed("the parameters of the request are not UTF-8"));
         }
         let pairs = url::form_urlencoded::parse(encoded).into_owned();

@@ -303,6 +303,7 @@ fn protecting(folder: &Folder) {
         notice: Notice::default(),
         person: "ana",
         on,
+        going_on: None,
         codes: 9,
         codes_until: Some("23 November 2027".to_owned()),
         codes_password: mine().named("codes-password"),
@@ -328,6 +329,7 @@ fn protecting(folder: &Folder) {
             }),
             code: Field::code("code", "Code"),
             password: None,
+            going_on: None,
         },
     );
     folder.page(
@@ -339,6 +341,7 @@ fn protecting(folder: &Folder) {
             person: "ana",
             codes: (0..10).map(|n| format!("7KQ{n}-M4X{n}")).collect(),
             until: "23 November 2027".to_owned(),
+            going_on: None,
         },
     );
     folder.page(

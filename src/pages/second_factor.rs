@@ -63,7 +63,7 @@ pub async fn show(State(app): State<App>, browser: Browser, Query(asked): Query<
         Some(session) if app.accounts.mfa(session.user).await?.totp => {
             return Ok(form(&app, &browser, backup, &to, &Faults::default()));
         }
-        Some(_) => "/account/mfa".to_owned(),
+        Some(_) => format!("/account/mfa{}", to.query()),
     };
     Ok(see_other(&browser.frame(&app).path(&path)))
 }

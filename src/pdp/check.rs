@@ -1,6 +1,6 @@
 //! Answering.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::{AccessRequest, Error, Pdp, Session, Subject, principals::Standing};
 use crate::{
@@ -94,6 +94,39 @@ impl Pdp {
             Some(known) => Ok(known),
             None => self.principals.read(&self.pool, principal).await,
         }
+    }
+}
+
+/// What an answer about one principal rests on: the snapshot, and what the principal holds. Whatever is asked twice on
+/// the same basis, without anything that a caller says of other entities, is answered alike.
+#[derive(Clone)]
+pub struct Basis {
+    snapshot: Weak<Snapshot>,
+    holder: Weak<Holder>,
+}
+
+impl PartialEq for Basis {
+    fn eq(&self, other: &Self) -> bool {
+        // Both are kept from being reused for as long as they are referred to.
+        self.snapshot.ptr_eq(&other.snapshot) && self.holder.ptr_eq(&other.holder)
+    }
+}
+
+impl Pdp {
+    /// What answers about a principal rest on at this moment; `None` when it may not act, or when this node is about to
+    /// learn something newer.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub async fn basis(&self, principal: &Principal) -> Result<Option<Basis>, Error> {
+        self.ensure(None).await?;
+        let snapshot = self.snapshot();
+        let standing = self.standing(principal).await?;
+        if standing.as_of() > snapshot.revision {
+            return Ok(None);
+        }
+        let holder = standing.holder(&snapshot, principal, self.clock.now());
+        Ok(holder.map(|holder| Basis { snapshot: Arc::downgrade(&snapshot), holder: Arc::downgrade(&holder) }))
     }
 }
 

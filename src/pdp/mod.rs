@@ -27,7 +27,7 @@ use tokio::sync::{Mutex, watch};
 
 pub use self::{
     bundles::{Adopted, BrokenGrants, adopt, adopt_edited, broken_grants, digest, source},
-    check::{Answer, BatchAnswer, decide},
+    check::{Answer, Basis, BatchAnswer, decide},
     compile::{compile, off_runtime},
     principals::Standing,
     request::{AccessRequest, ResourceInput, Session, Subject},

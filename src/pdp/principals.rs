@@ -6,6 +6,7 @@ use std::{
 };
 
 use time::OffsetDateTime;
+use tokio::sync::watch;
 
 use super::Error;
 use crate::{
@@ -38,7 +39,14 @@ pub struct Principals {
 #[derive(Default)]
 struct Readings {
     next: u64,
-    under_way: HashMap<u64, (Principal, bool)>,
+    under_way: HashMap<u64, Reading>,
+}
+
+struct Reading {
+    of: Principal,
+    good: bool,
+    /// Closes when it is over.
+    over: watch::Receiver<()>,
 }
 
 impl Principals {
@@ -52,18 +60,29 @@ impl Principals {
         self.kept.get(principal)
     }
 
-    /// Reads a principal from the database and keeps what it read.
+    /// Reads a principal from the database and keeps what it read. Whoever comes while another reads it waits for that
+    /// one, so that a crowd that asks about one principal does not stand before the database.
     pub async fn read(&self, pool: &store::Pool, principal: &Principal) -> Result<Arc<Standing>, Error> {
+        if let Some(mut over) = self.reading_of(principal) {
+            // It never tells anything; it closes, also when whoever read gave up.
+            let _ = over.changed().await;
+            if let Some(known) = self.get(principal) {
+                return Ok(known);
+            }
+        }
         loop {
             let ticket = self.begin(principal);
             let read = store::within(assignments::standing(pool, principal)).await;
             let standing = read.map(|read| Arc::new(Standing { read, held: Mutex::default() }));
             let mut readings = self.readings();
-            let good = readings.under_way.remove(&ticket.id).is_some_and(|(_, good)| good);
-            std::mem::forget(ticket);
+            let good = readings.under_way.remove(&ticket.id).is_some_and(|reading| reading.good);
+            if let (true, Ok(standing)) = (good, &standing) {
+                self.kept.insert(principal.clone(), Arc::clone(standing));
+            }
+            drop(readings);
+            drop(ticket);
             let standing = standing?;
             if good {
-                self.kept.insert(principal.clone(), Arc::clone(&standing));
                 return Ok(standing);
             }
         }
@@ -72,8 +91,8 @@ impl Principals {
     /// Forgets principals, and readings of them that are under way.
     pub fn forget(&self, principals: &[Principal]) {
         let mut readings = self.readings();
-        for (principal, good) in readings.under_way.values_mut() {
-            *good &= !principals.contains(principal);
+        for reading in readings.under_way.values_mut() {
+            reading.good &= !principals.contains(&reading.of);
         }
         for principal in principals {
             self.kept.invalidate(principal);
@@ -83,16 +102,23 @@ impl Principals {
     /// Forgets everybody.
     pub fn forget_all(&self) {
         let mut readings = self.readings();
-        readings.under_way.values_mut().for_each(|(_, good)| *good = false);
+        readings.under_way.values_mut().for_each(|reading| reading.good = false);
         self.kept.invalidate_all();
     }
 
     fn begin(&self, principal: &Principal) -> Ticket<'_> {
         let mut readings = self.readings();
-        let id = readings.next;
+        let (id, (sender, over)) = (readings.next, watch::channel(()));
         readings.next += 1;
-        readings.under_way.insert(id, (principal.clone(), true));
-        Ticket { of: self, id }
+        readings.under_way.insert(id, Reading { of: principal.clone(), good: true, over });
+        Ticket { of: self, id, _over: sender }
+    }
+
+    /// A reading of a principal that is under way and still good.
+    fn reading_of(&self, principal: &Principal) -> Option<watch::Receiver<()>> {
+        let readings = self.readings();
+        let mut good = readings.under_way.values().filter(|reading| reading.good && reading.of == *principal);
+        good.next().map(|reading| reading.over.clone())
     }
 
     fn readings(&self) -> MutexGuard<'_, Readings> {
@@ -104,6 +130,7 @@ impl Principals {
 struct Ticket<'a> {
     of: &'a Principals,
     id: u64,
+    _over: watch::Sender<()>,
 }
 
 impl Drop for Ticket<'_> {

@@ -88,14 +88,19 @@ const START: Duration = Duration::from_secs(10);
 /// How long one statement may take. Above every deadline of a request, which ends first.
 const STATEMENT: Duration = Duration::from_secs(60);
 
-/// Opens a pool of at most `connections`, without connecting yet.
+/// Opens a pool of at most `connections`, without waiting for one. A few are held open, for connecting takes long on a
+/// node that a crowd has just found.
 pub fn pool(url: &str, connections: u32) -> Result<PgPool, Error> {
     let timeout = format!("{}ms", STATEMENT.as_millis());
     let options = PgConnectOptions::from_str(url)?
         .application_name("deodar")
         .options([("statement_timeout", timeout.as_str()), ("idle_in_transaction_session_timeout", "10s")]);
     // A lost connection shows itself at the next statement; testing each before use would double the round trips.
-    let pool = PgPoolOptions::new().max_connections(connections).test_before_acquire(false).acquire_timeout(PATIENCE);
+    let pool = PgPoolOptions::new()
+        .max_connections(connections)
+        .min_connections((connections / 4).max(1))
+        .test_before_acquire(false)
+        .acquire_timeout(PATIENCE);
     Ok(pool.connect_lazy_with(options))
 }
 

@@ -27,18 +27,23 @@ pub struct Pace {
     pub forgotten_after: Duration,
 }
 
+/// A subject that holds up another: its name, and its pace.
+pub type Gate<'a> = (&'a str, Pace);
+
 /// Counts an attempt before it is made, in one statement: however many arrive at once, no more are let through than
-/// the pace allows (V-027). Those that cost nothing are told from the others by their number alone, for of two that arrive
+/// the pace allows (V-027), and none while `gate` is to wait. Those that cost nothing are told from the others by their number alone, for of two that arrive
 /// at once the later one may be counted first.
 pub async fn take(
     db: impl PgExecutor<'_> + Copy,
     subject: &str,
     pace: Pace,
+    gate: Option<Gate<'_>>,
     now: OffsetDateTime,
 ) -> Result<Turn, Error> {
     let seconds = |d: Duration| d.as_seconds_f64();
     let taken = sqlx::query!(
-        "INSERT INTO throttle AS t (subject, failures, last_at, blocked_until) VALUES ($1, 1, $2, $2)
+        "INSERT INTO throttle AS t (subject, failures, last_at, blocked_until) SELECT $1, 1, $2, $2
+         WHERE NOT EXISTS (SELECT FROM throttle WHERE subject = $7 AND failures >= $8 AND blocked_until > $2)
          ON CONFLICT (subject) DO UPDATE SET
            failures = CASE WHEN t.last_at < $3 THEN 1 ELSE t.failures + 1 END,
            last_at = $2,
@@ -53,9 +58,16 @@ pub async fn take(
         pace.free,
         seconds(pace.first),
         seconds(pace.most),
+        gate.map(|(subject, _)| subject),
+        gate.map(|(_, pace)| pace.free),
     );
     if taken.fetch_optional(db).await?.is_some() {
         return Ok(Turn::Now);
+    }
+    if let Some((gate, pace)) = gate
+        && let Some(until) = blocked_until(db, gate, pace, now).await?
+    {
+        return Ok(Turn::At(until));
     }
     let until = sqlx::query_scalar!("SELECT blocked_until FROM throttle WHERE subject = $1", subject);
     Ok(until.fetch_optional(db).await?.map_or(Turn::At(now), Turn::At))

@@ -225,6 +225,17 @@ pub async fn lock(db: impl PgExecutor<'_>, id: UserId) -> Result<(), Error> {
     Ok(())
 }
 
+/// The same, and forgets the attempts of a subject if the transaction commits.
+pub async fn lock_pardoned(db: impl PgExecutor<'_>, id: UserId, subject: &str) -> Result<(), Error> {
+    let pardoned = sqlx::query!(
+        "WITH pardoned AS (DELETE FROM throttle WHERE subject = $2) SELECT id FROM users WHERE id = $1 FOR UPDATE",
+        id.0,
+        subject
+    );
+    pardoned.fetch_optional(db).await?;
+    Ok(())
+}
+
 /// Those who may follow a link to a new password sent to this address: whoever has proven it, else the few newest who
 /// claim it.
 pub async fn list_reachable(db: impl PgExecutor<'_>, email: &Email) -> Result<Vec<(UserId, String)>, Error> {

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
+use tokio::sync::OnceCell;
 
 use super::client_keys::PublishedKeys;
 use crate::{
@@ -39,7 +40,8 @@ pub struct Registered {
 #[derive(Clone)]
 struct Entry {
     as_of: Arc<Standing>,
-    registered: Option<Arc<Registered>>,
+    /// Read once, however many ask at the same time.
+    registered: Arc<OnceCell<Option<Arc<Registered>>>>,
 }
 
 impl Clients {
@@ -56,15 +58,17 @@ impl Clients {
     pub async fn find(&self, id: &ClientId) -> Result<Option<Arc<Registered>>, pdp::Error> {
         self.pdp.ensure(None).await?;
         let as_of = self.pdp.standing(&Principal::Client(id.clone())).await?;
-        if let Some(entry) = self.kept.get(id)
-            && Arc::ptr_eq(&entry.as_of, &as_of)
-        {
-            return Ok(entry.registered);
-        }
-        let known = store::within(store::clients::find_known(&self.pool, id)).await?;
-        let registered = known.filter(|known| known.client.active).map(|known| Arc::new(Registered::from(known)));
-        self.kept.insert(id.clone(), Entry { as_of, registered: registered.clone() });
-        Ok(registered)
+        let outdated = |entry: &Entry| !Arc::ptr_eq(&entry.as_of, &as_of);
+        let fresh = || Entry { as_of: Arc::clone(&as_of), registered: Arc::default() };
+        let entry = match self.kept.get(id).filter(|entry| !outdated(entry)) {
+            Some(entry) => entry,
+            None => self.kept.entry_by_ref(id).or_insert_with_if(fresh, outdated).into_value(),
+        };
+        let registered = entry.registered.get_or_try_init(|| async {
+            let known = store::within(store::clients::find_known(&self.pool, id)).await?;
+            Ok::<_, pdp::Error>(known.filter(|known| known.client.active).map(|known| Arc::new(known.into())))
+        });
+        Ok(registered.await?.clone())
     }
 
     /// What a token says that a client signed; times and audiences are the caller's business.

@@ -25,7 +25,7 @@ pub use self::{
     document::Document,
     id_token::{Hint, IdToken},
     keys::{Keys, KeysError, MAX_AGE, Rotation},
-    permit::{Permit, Wish, permit},
+    permit::{Permit, Permits, Wish},
     proof::{InvalidProof, Proof, Proved},
     verified::Verified,
 };

@@ -1,9 +1,14 @@
 //! Whether the policies let a client have a token: `policies/signin.cedar` and `policies/tokens.cedar`, asked at every
 //! issue and at every refresh.
+//!
+//! A client that asks for itself asks the same again and again. It is told what the policies said when everything that
+//! they look at is still the very same.
+
+use std::sync::Arc;
 
 use crate::{
-    model::{Client, EntityRef, Json, Login, Principal, ScopeSet},
-    pdp::{self, AccessRequest, Pdp, ResourceInput, Session, Subject},
+    model::{Client, ClientId, EntityRef, Json, Login, Principal, ScopeSet},
+    pdp::{self, AccessRequest, Basis, Pdp, ResourceInput, Session, Subject},
 };
 
 /// What a client wants to have.
@@ -32,8 +37,57 @@ pub enum Permit {
     Refused,
 }
 
+/// See the module.
+pub struct Permits {
+    pdp: Arc<Pdp>,
+    /// On what each of these was granted.
+    granted: moka::sync::Cache<Granted, Basis>,
+}
+
+/// Everything that a client asks for itself.
+#[derive(PartialEq, Eq, Hash)]
+struct Granted {
+    client: ClientId,
+    grant_type: String,
+    scope: ScopeSet,
+    resources: Vec<String>,
+}
+
+impl Permits {
+    /// Remembers at most `most` answers.
+    pub fn new(pdp: Arc<Pdp>, most: u64) -> Self {
+        Self { pdp, granted: moka::sync::Cache::new(most) }
+    }
+
+    /// Whether a client may have what it wants.
+    ///
+    /// # Errors
+    /// There is no decision.
+    pub async fn ask(&self, wish: &Wish<'_>) -> Result<Permit, pdp::Error> {
+        if wish.login.is_some() {
+            return judge(&self.pdp, wish).await;
+        }
+        let wanted = Granted {
+            client: wish.client.id.clone(),
+            grant_type: wish.grant_type.to_owned(),
+            scope: wish.scope.clone(),
+            resources: wish.resources.to_vec(),
+        };
+        // Taken before the policies are asked: what they say may rest on something newer, and then it is asked again.
+        let basis = self.pdp.basis(&Principal::Client(wanted.client.clone())).await?;
+        if basis.is_some() && self.granted.get(&wanted) == basis {
+            return Ok(Permit::Granted);
+        }
+        let permit = judge(&self.pdp, wish).await?;
+        if let (Permit::Granted, Some(basis)) = (permit, basis) {
+            self.granted.insert(wanted, basis);
+        }
+        Ok(permit)
+    }
+}
+
 /// Asks the policies.
-pub async fn permit(pdp: &Pdp, wish: &Wish<'_>) -> Result<Permit, pdp::Error> {
+async fn judge(pdp: &Pdp, wish: &Wish<'_>) -> Result<Permit, pdp::Error> {
     let issue = wish.request("Deodar::issueToken", wish.context());
     let requests = match wish.login {
         Some(_) => vec![wish.request("Deodar::signIn", vec![("held".to_owned(), Json::Bool(true))]), issue],

@@ -97,7 +97,6 @@ impl TestApp {
             // A busy machine is no fault of the server's.
             ("DEODAR_REQUEST_TIMEOUT", "20s"),
             ("DEODAR_FETCH_PRIVATE", "on"),
-            ("DEODAR_REQUEST_TIMEOUT", "30s"), // LOCAL ONLY
             ("SMTP_URL", &mailbox.url),
             ("MAIL_FROM", "Deodar <no-reply@deodar.test>"),
         ];

@@ -18,6 +18,7 @@ mod introspection;
 mod keys;
 mod logout;
 mod pairwise;
+mod permits;
 mod pushed;
 mod refreshing;
 mod registration;

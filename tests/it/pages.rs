@@ -4,7 +4,7 @@ mod account;
 mod forms;
 mod headers;
 mod recovery;
-mod second_factor;
+pub mod second_factor;
 mod sign_in;
 
 use deodar::{

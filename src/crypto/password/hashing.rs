@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 
-use super::{Password, PasswordFault, PasswordPolicy, kept::Kept, pool::Pool};
+use super::{Password, PasswordFault, PasswordPolicy, kept::Kept, memory, pool::Pool};
 use crate::{
     crypto::{CryptoError, random},
     model::Secret,
@@ -78,7 +78,7 @@ impl Passwords {
         let threads = if threads == 0 { cores() } else { threads };
         let decoy = Secret::new(phc(&params, &random::<SALT>()?, &random::<TAG>()?));
         Ok(Self {
-            pool: Pool::new(threads, queue, patience, move || vec![Block::new(); blocks])?,
+            pool: Pool::new(threads, queue, patience, move || memory::blocks(blocks))?,
             argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
             decoy,
         })

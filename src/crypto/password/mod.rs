@@ -3,6 +3,7 @@
 
 mod hashing;
 mod kept;
+mod memory;
 mod policy;
 mod pool;
 

@@ -9,7 +9,7 @@ use crate::{
     app::App,
     model::{Client, GrantType, Login, ScopeSet, SessionRecord},
     store,
-    tokens::{self, Permit, Wish},
+    tokens::{Permit, Wish},
     web::ApiError,
 };
 
@@ -111,7 +111,7 @@ impl Interaction<'_> {
             scope: &self.request.scope,
             resources: &self.request.resources,
         };
-        let permit = tokens::permit(&app.pdp, &wish).await?;
+        let permit = app.permits.ask(&wish).await?;
         if permit == Permit::Refused {
             return Ok(Some(Next::Refuse(Fault::new("access_denied", "the policies do not allow this person here"))));
         }

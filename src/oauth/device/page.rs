@@ -17,7 +17,7 @@ use crate::{
     app::App,
     crypto::UserCode,
     model::{Device, GrantType, Login, SessionRecord},
-    tokens::{self, Permit, Registered, Wish},
+    tokens::{Permit, Registered, Wish},
     web::{
         ApiError,
         browser::{
@@ -144,7 +144,7 @@ impl<'a> Visit<'a> {
             scope: &self.device.scope,
             resources: &self.device.resources,
         };
-        Ok(tokens::permit(&self.app.pdp, &wish).await?)
+        Ok(self.app.permits.ask(&wish).await?)
     }
 
     async fn conclude(&self, allowed: bool, title: &str, text: &str) -> Result<Response, Early> {

@@ -12,7 +12,7 @@ use crate::{
     app::App,
     model::Secret,
     pages::{fault::Faults, words::day},
-    web::browser::{Field, Frame, Notice, PageForm, PageResult, html},
+    web::browser::{Field, Frame, Notice, PageForm, PageResult, ReturnTo, html},
 };
 
 #[derive(Template)]
@@ -23,6 +23,8 @@ pub struct MfaPage<'a> {
     pub notice: Notice,
     pub person: &'a str,
     pub on: bool,
+    /// Whoever waits for it, where the person goes on afterwards.
+    pub going_on: Option<ReturnTo>,
     pub codes: i64,
     pub codes_until: Option<String>,
     pub codes_password: Field,
@@ -33,6 +35,14 @@ pub struct MfaPage<'a> {
     pub off_code: Field,
 }
 
+/// What came of a form, and who sent the person here.
+#[derive(Deserialize)]
+pub struct Asked {
+    #[serde(flatten)]
+    told: Told,
+    return_to: Option<String>,
+}
+
 /// What the forms hold that ask for both factors.
 #[derive(Deserialize)]
 pub struct Both {
@@ -41,13 +51,18 @@ pub struct Both {
 }
 
 /// The state, and what can be done.
-pub async fn show(State(app): State<App>, me: Me, Query(told): Query<Told>) -> PageResult {
+pub async fn show(State(app): State<App>, me: Me, Query(asked): Query<Asked>) -> PageResult {
     me.require(&app, "Deodar::viewSelf").await?;
-    page(&app, &me, &Faults::told(told.notice()), false).await
+    page(&app, &me, &Faults::told(asked.told.notice()), false, going_on(asked.return_to.as_deref())).await
+}
+
+/// Where somebody goes on who was sent here to set up a second step.
+pub(super) fn going_on(return_to: Option<&str>) -> Option<ReturnTo> {
+    return_to.and_then(ReturnTo::parse).filter(|to| !to.is_of_account())
 }
 
 /// `prove` asks for the password before an app is set up.
-pub(super) async fn page(app: &App, me: &Me, faults: &Faults, prove: bool) -> PageResult {
+pub(super) async fn page(app: &App, me: &Me, faults: &Faults, prove: bool, going_on: Option<ReturnTo>) -> PageResult {
     let state = app.accounts.mfa(me.person.id).await?;
     let password = || Field::password("password", "Your password");
     let code = || Field::code("code", "Code, or a backup code").letters();
@@ -57,6 +72,7 @@ pub(super) async fn page(app: &App, me: &Me, faults: &Faults, prove: bool) -> Pa
         notice: faults.notice.clone(),
         person: &me.person.username,
         on: state.totp,
+        going_on,
         codes: state.backup_codes,
         codes_until: state.backup_codes_expire_at.map(day),
         codes_password: password().named("codes-password"),
@@ -75,8 +91,8 @@ pub async fn renew(State(app): State<App>, me: Me, PageForm(sent): PageForm<Both
     me.require(&app, "Deodar::manageMfa").await?;
     let password = Secret::new(sent.password);
     match app.accounts.regenerate_codes(me.person.id, password, sent.code.trim(), &me.browser.origin).await {
-        Ok(new) => Ok(codes_page(&me, Notice::done("Your old codes no longer work."), &new)),
-        Err(error) => page(&app, &me, &Faults::of(error, WRONG)?, false).await,
+        Ok(new) => Ok(codes_page(&me, Notice::done("Your old codes no longer work."), &new, None)),
+        Err(error) => page(&app, &me, &Faults::of(error, WRONG)?, false, None).await,
     }
 }
 
@@ -86,6 +102,6 @@ pub async fn turn_off(State(app): State<App>, me: Me, PageForm(sent): PageForm<B
     let password = Secret::new(sent.password);
     match app.accounts.disable_mfa(me.person.id, password, sent.code.trim(), &me.browser.origin).await {
         Ok(()) => Ok(me.go("/account/mfa?done=off")),
-        Err(error) => page(&app, &me, &Faults::of(error, WRONG)?, false).await,
+        Err(error) => page(&app, &me, &Faults::of(error, WRONG)?, false, None).await,
     }
 }

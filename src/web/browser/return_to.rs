@@ -32,6 +32,16 @@ impl ReturnTo {
         Self("/account".to_owned())
     }
 
+    /// The page of the second factor, from where it goes on.
+    pub fn mfa(going_on: Option<&Self>) -> Self {
+        Self(format!("/account/mfa{}", going_on.map(Self::query).unwrap_or_default()))
+    }
+
+    /// Whether it is one of the account's own pages.
+    pub fn is_of_account(&self) -> bool {
+        self.0.starts_with(Self::account().as_str())
+    }
+
     /// The path and its query.
     pub fn as_str(&self) -> &str {
         &self.0

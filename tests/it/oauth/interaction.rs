@@ -288,5 +288,19 @@ async fn policies_decide_who_gets_which_token() {
     browser.open(&shop.path(&[("scope", "openid photos"), ("prompt", "none")])).await;
     shop.returned(&browser).error("interaction_required");
     browser.open(&shop.path(&[("scope", "openid photos")])).await;
+    // Whoever has no second factor sets one up, and goes on from there.
     browser.is_at("/account/mfa");
+    browser.submit("/account/mfa/app", &[]).await;
+    let authenticator = crate::pages::second_factor::Authenticator::scan(&browser);
+    browser.submit("/account/mfa/confirm", &[("code", "000000")]).await;
+    browser.submit("/account/mfa/confirm", &[("code", &authenticator.code(&app))]).await;
+    browser.says("Your backup codes");
+    let on = browser.page.text.split("class=\"button\" href=\"").nth(1).unwrap().split('"').next().unwrap();
+    let on = crate::browser::unescaped(on);
+    browser.open(&on).await;
+    browser.is_at("/consent");
+    browser.submit("/consent", &[("decision", "allow")]).await;
+    let code = shop.returned(&browser).code();
+    let token = claims(&shop.redeem(&code).await.is(200).text_at("/id_token"));
+    assert_eq!(token["acr"], "urn:deodar:acr:mfa");
 }

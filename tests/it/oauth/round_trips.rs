@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::app::TestApp;
@@ -31,4 +32,22 @@ async fn a_token_costs_few_round_trips() {
     let by_refresh = meter.fewest(next).await;
     assert!(by_refresh <= 4, "refresh_token: {by_refresh}");
     println!("round trips: client_credentials {own}, authorization_code {by_code}, refresh_token {by_refresh}");
+}
+
+/// A crowd that comes for one client of which this node knows nothing any more reads it once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_reads_a_client_once() {
+    let (app, meter) = TestApp::spawn_over_meter(&[]).await;
+    let admin = app.admin().await;
+    admin.create_role("viewer", &[]).await.is(201);
+    let shop = app.client("shop", "orders", &[]).await;
+    let crowd = async || {
+        admin.assign(shop.who(), "viewer").await.is(204);
+        admin.unassign(shop.who(), "viewer").await.is(204);
+        for answer in join_all([(); 60].map(|()| shop.client_credentials(None))).await {
+            answer.is(200);
+        }
+    };
+    let by_crowd = meter.fewest(crowd).await;
+    assert!(by_crowd < 60, "{by_crowd}");
 }

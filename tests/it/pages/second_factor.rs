@@ -8,11 +8,11 @@ use super::PASSWORD;
 use crate::{app::TestApp, browser::Browser};
 
 /// An authenticator app.
-struct Authenticator(Vec<u8>);
+pub struct Authenticator(Vec<u8>);
 
 impl Authenticator {
     /// Reads the key off the page.
-    fn scan(browser: &Browser) -> Self {
+    pub fn scan(browser: &Browser) -> Self {
         let shown = browser.page.text.split("id=\"secret\">").nth(1).unwrap().split("</p>").next().unwrap();
         let letters = shown.replace("<span>", "").replace("</span>", "");
         let (mut bits, mut count, mut key) = (0_u32, 0, Vec::new());
@@ -29,7 +29,7 @@ impl Authenticator {
     }
 
     /// The code of this moment (RFC 6238).
-    fn code(&self, app: &TestApp) -> String {
+    pub fn code(&self, app: &TestApp) -> String {
         let step = u64::try_from(app.clock.now().unix_timestamp()).unwrap() / 30;
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &self.0);
         let tag = hmac::sign(&key, &step.to_be_bytes());
