@@ -7,7 +7,7 @@ use deodar::{
     crypto::Opaque,
     model::{
         Algorithm, Authorization, AuthorizationId, Client as Registered, ClientId, ClientMetadata, CodeGrant,
-        GrantType, Login, Principal, RequestedClaims, SessionId, SessionRecord, UserId, amr,
+        GrantType, Login, Principal, RequestedClaims, SessionId, UserId, amr,
     },
     store::{self, clients::Known, users::NewUser},
 };
@@ -75,20 +75,13 @@ impl Client {
             at: now,
         };
         store::users::insert(&app.pool, &person).await.unwrap();
-        let record = SessionRecord {
-            id: session,
-            user,
-            client: None,
-            auth_time: now,
-            amr: vec![amr::PASSWORD.to_owned()],
-            address: "127.0.0.1".to_owned(),
-            user_agent: "bench".to_owned(),
-            created_at: now,
-            last_used_at: now,
-            expires_at: now + Duration::DAY,
-        };
-        store::sessions::insert(&app.pool, &record, None, Duration::DAY).await.unwrap();
-        let login = Login::from(&record);
+        let opened = sqlx::query(
+            "INSERT INTO sessions (id, user_id, auth_time, amr, address, user_agent, created_at, last_used_at,
+                                   idle_expires_at, expires_at)
+             VALUES ($1, $2, now(), '{pwd}', '', '', now(), now(), now() + '1 day', now() + '1 day')",
+        );
+        opened.bind(session.0).bind(user.0).execute(&app.pool).await.unwrap();
+        let login = Login { user, session, auth_time: now, amr: vec![amr::PASSWORD.to_owned()] };
         let authorization = Authorization {
             id: AuthorizationId::new(),
             client: self.id.clone(),

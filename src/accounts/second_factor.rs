@@ -86,7 +86,7 @@ impl Accounts {
         self.note_code(&mut tx, user, kind, origin).await?;
         let opened = match current.filter(|current| current.user == user) {
             Some(current) => self.prove_again(&mut tx, current, origin).await?,
-            None => self.open(&mut tx, user, &TWO_FACTORS, origin).await?,
+            None => self.open(&mut tx, user, &TWO_FACTORS, None, origin).await?,
         };
         self.commit(tx).await?;
         Ok(opened)

@@ -8,7 +8,7 @@ use crate::{
     mail::Message,
     model::{Event, Origin, Principal, Revision, SessionId, SessionRecord, UserId, amr},
     pdp::Write,
-    store::{self, Conn, authorizations::Which},
+    store::{self, Conn, authorizations::Which, users::Credentials},
 };
 
 /// A session that was just opened or made stronger.
@@ -22,12 +22,16 @@ pub struct NewSession {
 }
 
 impl Accounts {
-    /// Opens a session for somebody who has proven who they are.
+    /// Opens a session for somebody who has proven who they are, and whom this transaction has locked.
+    ///
+    /// # Errors
+    /// [`Error::Wrong`] when they are not as they were `judged`: no session outlives a change that overtook it (V-059).
     pub(super) async fn open(
         &self,
         conn: &mut Conn,
         user: UserId,
         methods: &[&str],
+        judged: Option<&Credentials>,
         origin: &Origin,
     ) -> Result<NewSession, Error> {
         let now = self.clock.now();
@@ -46,10 +50,13 @@ impl Accounts {
         let browser = origin.client.is_none();
         let token = if browser { Some(Opaque::new(Opaque::SESSION)?) } else { None };
         let hash = token.as_ref().map(Opaque::hash);
-        store::sessions::insert(&mut *conn, &session, hash, self.settings.sessions.idle).await?;
-        let device = if browser { self.recognise(conn, user, origin, now).await? } else { None };
         let event = Event::new("sign_in", origin).by(Principal::User(user)).with("session", session.id.to_string());
-        store::audit::insert(conn, now, &event.with("amr", session.amr.clone())).await?;
+        let event = event.with("amr", session.amr.clone());
+        let idle = self.settings.sessions.idle;
+        if !store::sessions::open(&mut *conn, &session, hash, idle, judged, &event).await? {
+            return Err(Error::Wrong);
+        }
+        let device = if browser { self.recognise(conn, user, origin, now).await? } else { None };
         Ok(NewSession { session, token, device })
     }
 

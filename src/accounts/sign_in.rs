@@ -55,15 +55,15 @@ impl Accounts {
         }
         let mut tx = self.pool.begin().await?;
         store::users::lock_pardoned(&mut *tx, user, &attempts).await?;
-        self.ensure_unchanged(&mut tx, &judged_by).await?;
         let done = if two_factors {
+            self.ensure_unchanged(&mut tx, &judged_by).await?;
             let (token, now) = (Opaque::new(Opaque::CHALLENGE)?, self.clock.now());
             let until = now + self.settings.challenge;
             let client = origin.client.as_ref();
             store::second_factors::insert_challenge(&mut *tx, &token.hash(), user, client, now, until).await?;
             SignIn::SecondFactor(token)
         } else {
-            SignIn::Done(Box::new(self.open(&mut tx, user, &ONE_FACTOR, origin).await?))
+            SignIn::Done(Box::new(self.open(&mut tx, user, &ONE_FACTOR, Some(&judged_by), origin).await?))
         };
         // Only a new browser is told of by mail.
         match &done {

@@ -1,11 +1,12 @@
 //! Sessions of people, and the devices that they once used.
 
+use serde_json::Value;
 use sqlx::PgExecutor;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::Error;
-use crate::model::{ClientId, SessionId, SessionRecord, UserId};
+use super::{Error, users::Credentials};
+use crate::model::{ClientId, Event, SessionId, SessionRecord, UserId};
 
 struct Row {
     id: Uuid,
@@ -32,17 +33,30 @@ pub struct Limits {
     pub absolute: Duration,
 }
 
-/// Opens a session.
-pub async fn insert(
+/// Opens a session and puts that on record, in one statement as every login makes it. False when the person is not as
+/// `judged` any more: switched off, with another password, or with or without a second factor. Nothing is written then.
+pub async fn open(
     db: impl PgExecutor<'_>,
     session: &SessionRecord,
     token: Option<TokenHash>,
     idle: Duration,
-) -> Result<(), Error> {
-    sqlx::query!(
-        "INSERT INTO sessions (id, user_id, token_hash, client_id, auth_time, amr, address, user_agent, created_at,
-                               last_used_at, idle_expires_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11)",
+    judged: Option<&Credentials>,
+    event: &Event<'_>,
+) -> Result<bool, Error> {
+    let (actor, target) = (event.actor.as_ref(), event.target.as_ref());
+    let opened = sqlx::query!(
+        "WITH opened AS (
+           INSERT INTO sessions (id, user_id, token_hash, client_id, auth_time, amr, address, user_agent, created_at,
+                                 last_used_at, idle_expires_at, expires_at)
+           SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11
+           WHERE $12::timestamptz IS NULL
+             OR EXISTS (SELECT FROM users WHERE id = $2 AND active AND password_changed_at = $12
+                          AND $13 = EXISTS (SELECT FROM totp WHERE user_id = $2 AND totp.active))
+           RETURNING id
+         )
+         INSERT INTO audit (id, at, actor_type, actor_id, action, target_type, target_id, outcome, address, request_id,
+                            client_id, details)
+         SELECT $14, $9, $15, $16, $17, $18, $19, $20, $7, $21, $4, $22 FROM opened",
         session.id.0,
         session.user.0,
         token.as_ref().map(|hash| hash.as_slice()),
@@ -54,10 +68,19 @@ pub async fn insert(
         session.created_at,
         session.created_at + idle,
         session.expires_at,
-    )
-    .execute(db)
-    .await?;
-    Ok(())
+        judged.map(|judged| judged.password_changed_at),
+        judged.is_some_and(|judged| judged.mfa),
+        Uuid::now_v7(),
+        actor.map(|a| a.kind().as_str()),
+        actor.map(|a| a.id()),
+        event.action,
+        target.map(|t| t.ty.as_str()),
+        target.map(|t| t.id.as_str()),
+        event.outcome.as_str(),
+        event.origin.request_id,
+        Value::Object(event.details.clone()),
+    );
+    Ok(opened.execute(db).await?.rows_affected() == 1)
 }
 
 /// The session that a cookie opens at `now`, if its person may act. Notes the use, once a minute at most.

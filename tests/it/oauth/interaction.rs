@@ -298,8 +298,6 @@ async fn policies_decide_who_gets_which_token() {
     let on = browser.page.text.split("class=\"button\" href=\"").nth(1).unwrap().split('"').next().unwrap();
     let on = crate::browser::unescaped(on);
     browser.open(&on).await;
-    browser.is_at("/consent");
-    browser.submit("/consent", &[("decision", "allow")]).await;
     let code = shop.returned(&browser).code();
     let token = claims(&shop.redeem(&code).await.is(200).text_at("/id_token"));
     assert_eq!(token["acr"], "urn:deodar:acr:mfa");
