@@ -19,6 +19,9 @@ pub fn open_with_issuer() -> Result<(store::Pool, String), Failure> {
     Ok((connect(&config.database)?, config.issuer.as_str().to_owned()))
 }
 
+/// Connections of a command, which does one thing at a time.
+pub const CONNECTIONS: u32 = 2;
+
 fn connect(config: &DatabaseConfig) -> Result<store::Pool, Failure> {
-    Ok(store::pool(config.url.expose(), config.connections)?)
+    Ok(store::pool(config.url.expose(), CONNECTIONS)?)
 }

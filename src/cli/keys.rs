@@ -30,7 +30,7 @@ pub enum Command {
 pub async fn run(command: Command) -> Result<(), Failure> {
     crate::telemetry::init_command();
     let config = Config::from_env()?;
-    let pool = store::pool(config.database_url.expose(), config.database_connections)?;
+    let pool = store::pool(config.database_url.expose(), super::database::CONNECTIONS)?;
     if let Command::Rotate { compromised } = command {
         let sealer = Arc::new(Sealer::new(config.master_keys.iter().cloned()));
         let rotation = config.key_rotation.try_into()?;

@@ -7,8 +7,6 @@ use super::{ConfigErrors, Environment, Issuer, Reader, SETTINGS, Secret};
 pub struct DatabaseConfig {
     /// A `postgres://` URL.
     pub url: Secret<String>,
-    /// The largest number of connections in the pool.
-    pub connections: u32,
 }
 
 impl DatabaseConfig {
@@ -21,9 +19,9 @@ impl DatabaseConfig {
         names: impl Iterator<Item = String>,
     ) -> Result<Self, ConfigErrors> {
         let mut reader = Reader::new(&lookup);
-        let (url, connections) = (reader.database_url(), reader.database_connections());
+        let url = reader.database_url();
         reader.refuse_unknown(names, SETTINGS);
-        reader.finish(url.zip(connections).map(|(url, connections)| Self { url, connections }))
+        reader.finish(url.map(|url| Self { url }))
     }
 
     /// As [`super::Config::from_env`].
@@ -55,10 +53,9 @@ impl LinkConfig {
         names: impl Iterator<Item = String>,
     ) -> Result<Self, ConfigErrors> {
         let mut reader = Reader::new(&lookup);
-        let (url, connections, issuer) = (reader.database_url(), reader.database_connections(), reader.issuer());
+        let (url, issuer) = (reader.database_url(), reader.issuer());
         reader.refuse_unknown(names, SETTINGS);
-        let database = url.zip(connections).map(|(url, connections)| DatabaseConfig { url, connections });
-        reader.finish(database.zip(issuer).map(|(database, issuer)| Self { database, issuer }))
+        reader.finish(url.zip(issuer).map(|(url, issuer)| Self { database: DatabaseConfig { url }, issuer }))
     }
 
     /// As [`super::Config::from_env`].

@@ -57,7 +57,7 @@ const ON_OFF: [(&str, bool); 2] = [("on", true), ("off", false)];
 settings! {
     /// The PostgreSQL database, as in `postgres://user:password@host:5432/database`.
     database_url: Secret<String> = "DATABASE_URL" => url_with_scheme(&["postgres", "postgresql"]);
-    /// The largest number of database connections one node holds open.
+    /// How many database connections one node holds open.
     database_connections: u32 = "DEODAR_DATABASE_CONNECTIONS" or "16" => number(2..=1000);
     /// The Redis server that nodes share, as in `redis://host:6379`; without it they share the database only.
     redis_url: Option<Secret<String>> = "REDIS_URL" or "" => optional(url_with_scheme(&["redis", "rediss"]));
@@ -231,7 +231,7 @@ impl Config {
     /// The part that commands without a server need.
     #[must_use]
     pub fn database(&self) -> DatabaseConfig {
-        DatabaseConfig { url: self.database_url.clone(), connections: self.database_connections }
+        DatabaseConfig { url: self.database_url.clone() }
     }
 
     /// Certificate chain and private key, where the server speaks TLS itself.

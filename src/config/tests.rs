@@ -34,7 +34,7 @@ fn the_required_ones_are_enough_and_every_default_is_valid() {
     assert_eq!(config.metrics_listen.unwrap().to_string(), "127.0.0.1:9090");
     assert_eq!(config.access_token_lifetime, 15 * MINUTE);
     assert_eq!(config.body_limit, MIB);
-    assert_eq!(config.database().connections, 16);
+    assert_eq!(config.database_connections, 16);
     assert!(config.tls().is_none() && config.redis_url.is_none() && config.trusted_proxies.is_empty());
 }
 

@@ -88,8 +88,8 @@ const START: Duration = Duration::from_secs(10);
 /// How long one statement may take. Above every deadline of a request, which ends first.
 const STATEMENT: Duration = Duration::from_secs(60);
 
-/// Opens a pool of at most `connections`, without waiting for one. A few are held open, for connecting takes long on a
-/// node that a crowd has just found.
+/// Opens a pool of so many connections, without waiting for one. All are held open: on a busy machine connecting takes
+/// longer than whoever asks has patience for.
 pub fn pool(url: &str, connections: u32) -> Result<PgPool, Error> {
     let timeout = format!("{}ms", STATEMENT.as_millis());
     let options = PgConnectOptions::from_str(url)?
@@ -98,7 +98,7 @@ pub fn pool(url: &str, connections: u32) -> Result<PgPool, Error> {
     // A lost connection shows itself at the next statement; testing each before use would double the round trips.
     let pool = PgPoolOptions::new()
         .max_connections(connections)
-        .min_connections((connections / 4).max(1))
+        .min_connections(connections)
         .test_before_acquire(false)
         .acquire_timeout(PATIENCE);
     Ok(pool.connect_lazy_with(options))
