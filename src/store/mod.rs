@@ -82,6 +82,8 @@ impl From<sqlx::Error> for Error {
 
 /// How long a connection is waited for. Short, so that whoever asks is told before they give up.
 const PATIENCE: Duration = Duration::from_millis(1500);
+/// A connection that was used so lately is not asked whether it is still there; nor is its answer waited for any longer.
+const LATELY: Duration = Duration::from_millis(500);
 /// How long starting waits for the database.
 const START: Duration = Duration::from_secs(10);
 
@@ -95,13 +97,19 @@ pub fn pool(url: &str, connections: u32) -> Result<PgPool, Error> {
     let options = PgConnectOptions::from_str(url)?
         .application_name("deodar")
         .options([("statement_timeout", timeout.as_str()), ("idle_in_transaction_session_timeout", "10s")]);
-    // A lost connection shows itself at the next statement; testing each before use would double the round trips.
+    // Testing each connection before use would double the round trips. One that was used a moment ago is good; whatever
+    // lay idle is asked first, or after an outage every one of them would cost somebody an error.
     let pool = PgPoolOptions::new()
         .max_connections(connections)
         .min_connections(connections)
         .test_before_acquire(false)
+        .before_acquire(|conn, idle| Box::pin(async move { Ok(idle.idle_for < LATELY || answers(conn).await) }))
         .acquire_timeout(PATIENCE);
     Ok(pool.connect_lazy_with(options))
+}
+
+async fn answers(conn: &mut PgConnection) -> bool {
+    matches!(tokio::time::timeout(LATELY, conn.ping()).await, Ok(Ok(())))
 }
 
 /// Applies the migrations that are missing. Several nodes may do so at once: one does, the others wait.
