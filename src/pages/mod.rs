@@ -5,8 +5,6 @@
 
 pub mod account;
 mod fault;
-#[cfg(test)]
-mod preview;
 mod recovery;
 mod register;
 mod second_factor;

@@ -58,10 +58,3 @@ async fn asset(Path((asked, name)): Path<(String, String)>) -> Response {
     .map(|(name, value)| (name, HeaderValue::from_static(value)));
     (headers, text).into_response()
 }
-
-/// Each by its name, for looking at pages without a server.
-#[cfg(test)]
-pub fn preview() -> [(&'static str, &'static str); 4] {
-    let [day, night] = &*SCENES;
-    [("style.css", STYLE), ("icon.svg", ICON), ("day.svg", day), ("night.svg", night)]
-}

@@ -14,8 +14,6 @@ mod return_to;
 mod screens;
 mod visit;
 
-#[cfg(test)]
-pub use self::assets::preview;
 pub(super) use self::error::{error_page, is_page, navigates};
 pub use self::{
     assets::assets,
