@@ -37,6 +37,8 @@ impl Accounts {
     /// many failures from one address; [`Error::Busy`]; [`Error::Refused`] and
     /// [`Error::MfaNeeded`] when the policies say so.
     pub async fn sign_in(&self, login: &str, password: Secret<String>, origin: &Origin) -> Result<SignIn, Error> {
+        // In a rush most are sent away, and that must cost the database nothing.
+        self.passwords.ensure_room()?;
         let found = store::within(self.resolve(login)).await?;
         let proven = self.look_at_password(Some(login), found.as_ref(), password, origin).await;
         if matches!(proven, Err(Error::Throttled { .. })) {

@@ -98,6 +98,14 @@ impl Passwords {
         Ok(Secret::new(phc(self.argon2.params(), &salt, &tag.await??)))
     }
 
+    /// Succeeds unless the queue is full: for whoever has other work to do before, which would be in vain.
+    ///
+    /// # Errors
+    /// `Busy` when it is.
+    pub fn ensure_room(&self) -> Result<(), PasswordError> {
+        if self.pool.is_full() { Err(PasswordError::Busy) } else { Ok(()) }
+    }
+
     /// Compares a password with the kept hash. Without one it works as long, and the answer is `Differs` (N-152).
     ///
     /// # Errors

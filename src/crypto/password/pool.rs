@@ -63,6 +63,11 @@ impl<S: 'static> Pool<S> {
         Ok(Self { jobs: sender, patience })
     }
 
+    /// Whether work that came now would be refused.
+    pub(super) fn is_full(&self) -> bool {
+        self.jobs.capacity() == 0
+    }
+
     /// Waits for a worker to do `work`. Work that nobody waits for any more is skipped.
     ///
     /// # Errors
@@ -168,6 +173,7 @@ mod tests {
         let pool = pool(1, 2);
         let gate = occupy(&pool).await;
         let waiting = [1, 2].map(|n| queued(pool.run(move |()| n)));
+        assert!(pool.is_full());
         assert!(matches!(pool.run(|()| 3).now_or_never(), Some(Err(PasswordError::Busy))));
         drop(gate);
         let done: Vec<_> = join_all(waiting).await.into_iter().map(Result::unwrap).collect();
