@@ -165,7 +165,7 @@ impl Accounts {
         if !found.as_ref().is_some_and(|credentials| credentials.mfa) {
             return Err(Error::Conflict("there is no second factor: set one up first"));
         }
-        self.prove_password(None, found.as_ref(), password, origin).await?;
+        self.prove_password(found.as_ref(), password, origin).await?;
         self.attempt_code(user, origin).await?;
         let mut tx = self.pool.begin().await?;
         if self.consume_code(&mut tx, user, code).await?.is_none() {

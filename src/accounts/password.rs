@@ -41,7 +41,7 @@ impl Accounts {
     pub(super) async fn ensure_proven(&self, user: UserId, proof: &Proof, origin: &Origin) -> Result<(), Error> {
         if let Some(password) = &proof.password {
             let found = store::users::credentials(&self.pool, user).await?;
-            return self.prove_password(None, found.as_ref(), password.clone(), origin).await.map(drop);
+            return self.prove_password(found.as_ref(), password.clone(), origin).await.map(drop);
         }
         if self.is_recent(proof) { Ok(()) } else { Err(Error::NotRecent) }
     }
@@ -62,7 +62,7 @@ impl Accounts {
     ) -> Result<Revision, Error> {
         let row = store::users::find(&self.pool, user).await?.ok_or(Error::Unknown)?;
         let found = store::users::credentials(&self.pool, user).await?;
-        self.prove_password(None, found.as_ref(), current, origin).await?;
+        self.prove_password(found.as_ref(), current, origin).await?;
         let password = self.judge_for(new, &row).await?;
         let hash = self.passwords.hash(&password).await?;
         let mut write = self.pdp.write().await?;

@@ -84,7 +84,7 @@ impl Accounts {
     ) -> Result<SignIn, Error> {
         let user = session.user;
         let found = store::users::credentials(&self.pool, user).await?;
-        self.prove_password(None, found.as_ref(), password, origin).await?;
+        self.prove_password(found.as_ref(), password, origin).await?;
         let Some(judged_by) = found else { return Err(Error::Wrong) };
         let mut tx = self.pool.begin().await?;
         store::users::lock(&mut *tx, user).await?;
@@ -103,21 +103,20 @@ impl Accounts {
         Ok(SignIn::Done(Box::new(stronger)))
     }
 
-    /// Succeeds with the person when the password is theirs, and forgets earlier attempts. Somebody who is signed in
-    /// types no `login`.
+    /// Succeeds with the person, who is signed in, when the password is theirs, and forgets earlier attempts.
     pub(super) async fn prove_password(
         &self,
-        login: Option<&str>,
         found: Option<&Credentials>,
         password: Secret<String>,
         origin: &Origin,
     ) -> Result<UserId, Error> {
-        let Proven { user, attempts } = self.look_at_password(login, found, password, origin).await?;
+        let Proven { user, attempts } = self.look_at_password(None, found, password, origin).await?;
         store::throttle::forget(&self.pool, &[attempts]).await?;
         Ok(user)
     }
 
-    /// Counts the attempt first, then works as long as for anybody else, and puts a failure on record.
+    /// Counts the attempt first, then works as long as for anybody else, and puts a failure on record. Without a `login` it
+    /// is asked of somebody who is signed in, whom no stranger at the same address holds up.
     async fn look_at_password(
         &self,
         login: Option<&str>,

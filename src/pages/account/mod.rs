@@ -35,19 +35,6 @@ use crate::{
     },
 };
 
-#[cfg(test)]
-pub(super) use self::{
-    activity::{ActivityPage, Line},
-    applications::{Application, ApplicationsPage},
-    close::ClosePage,
-    mfa::MfaPage,
-    mfa_set_up::{CodesPage, SetUpPage, Shown},
-    overview::{OverviewPage, Row},
-    password::PasswordPage,
-    profile::ProfilePage,
-    sessions::{Device, SessionsPage},
-};
-
 /// The pages, as the navigation lists them.
 pub const SECTIONS: [(&str, &str); 8] = [
     ("/account", "Overview"),
