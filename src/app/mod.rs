@@ -29,7 +29,7 @@ use crate::{
     pdp::{self, Adopted, Pdp},
     policy::Files,
     post::Post,
-    store,
+    store::{self, refresh_tokens::RefreshTokens},
     tokens::{Clients, Document, Keys, KeysError, Permits, Tokens},
 };
 
@@ -53,6 +53,8 @@ pub struct Inner {
     pub clients: Clients,
     /// Whether clients may have what they want.
     pub permits: Permits,
+    /// Refresh tokens.
+    pub refresh_tokens: RefreshTokens,
     /// Issues and verifies tokens.
     pub tokens: Arc<Tokens>,
     /// Use cases about people.
@@ -162,14 +164,15 @@ impl App {
             stop: CancellationToken::new(),
             tasks,
             config,
-            pool,
             pdp,
             clients,
             permits,
+            refresh_tokens: RefreshTokens::new(pool.clone()),
             tokens: Arc::new(tokens),
             accounts: Arc::new(accounts),
             post,
             farewells,
+            pool,
         }));
         app.start_tasks();
         Ok(app)

@@ -15,7 +15,7 @@ use crate::{
     app::App,
     crypto::{Opaque, digest},
     model::{Authorization, Client, Principal},
-    store::{self, refresh_tokens::Presented},
+    store::refresh_tokens::Presented,
     tokens::Verified,
     web,
 };
@@ -115,7 +115,7 @@ async fn active(app: &App, caller: &Client, token: &str) -> Result<Option<Active
 
 /// A refresh token is nobody's business but its owner's (N-108).
 async fn refresh_token(app: &App, caller: &Client, token: &str) -> Result<Option<ActiveToken>, OAuthError> {
-    let found = store::within(store::refresh_tokens::find(&app.pool, &digest(token.as_bytes()))).await?;
+    let found = app.refresh_tokens.find(digest(token.as_bytes())).await?;
     let now = app.clock.now();
     let good = |found: &Presented| {
         let timely = found.expires_at > now && found.authorization.expires_at > now;

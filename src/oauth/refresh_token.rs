@@ -12,7 +12,7 @@ use crate::{
     app::App,
     crypto::{Opaque, digest},
     model::{GrantType, InvalidScope, Origin, ScopeSet},
-    store,
+    store::refresh_tokens::{Presented, Rotation},
 };
 
 const BAD: OAuthError = OAuthError::InvalidGrant("the refresh token is not good: unknown, used, expired or revoked");
@@ -26,8 +26,12 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
     let token = form.get("refresh_token");
     let token = token.ok_or_else(|| OAuthError::InvalidRequest("`refresh_token` is missing".to_owned()))?;
     let (hash, now) = (digest(token.as_bytes()), app.clock.now());
-    let found = store::within(store::refresh_tokens::find(&app.pool, &hash)).await?;
-    let found = found.filter(|found| found.authorization.client == client.id && !found.ended).ok_or(BAD)?;
+    let found = app
+        .refresh_tokens
+        .find(hash)
+        .await?
+        .filter(|found| found.authorization.client == client.id && !found.ended)
+        .ok_or(BAD)?;
     let authorization = &found.authorization;
     if found.used {
         return replayed(app, &found, origin).await;
@@ -52,20 +56,22 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
     if !issue.is_permitted(app).await? {
         return Err(OAuthError::InvalidGrant("the policies do not allow it any more, or this person is logged out"));
     }
-    let (next, idle) = (refresh.hash(), app.authorization_ends(now).idle);
-    let rotated = store::refresh_tokens::rotate(&app.pool, &hash, &next, jkt, now, idle);
-    match store::within(rotated).await? {
-        Some(_) => issue.make(app).await,
+    let rotation = Rotation {
+        old: hash,
+        new: refresh.hash(),
+        jkt: jkt.map(str::to_owned),
+        at: now,
+        idle: app.authorization_ends(now).idle,
+    };
+    if app.refresh_tokens.rotate(rotation).await? {
+        issue.make(app).await
+    } else {
         // Somebody else was faster with the very same token.
-        None => replayed(app, &found, origin).await,
+        replayed(app, &found, origin).await
     }
 }
 
-async fn replayed(
-    app: &App,
-    found: &store::refresh_tokens::Presented,
-    origin: &Origin,
-) -> Result<TokenResponse, OAuthError> {
+async fn replayed(app: &App, found: &Presented, origin: &Origin) -> Result<TokenResponse, OAuthError> {
     revoke::end(app, found.authorization.id, "refresh_token_replayed", origin).await?;
     Err(BAD)
 }

@@ -41,7 +41,7 @@ pub async fn revoke(
 }
 
 async fn refresh_token(app: &App, caller: &Client, token: &str, origin: &Origin) -> Result<(), OAuthError> {
-    let found = store::within(store::refresh_tokens::find(&app.pool, &digest(token.as_bytes()))).await?;
+    let found = app.refresh_tokens.find(digest(token.as_bytes())).await?;
     match found.filter(|found| found.authorization.client == caller.id && !found.ended) {
         Some(found) => end(app, found.authorization.id, "token_revoked", origin).await,
         None => Ok(()),

@@ -1,6 +1,6 @@
 //! All SQL. Free functions, one file for each table family, checked against the schema at compile time.
 
-use std::{str::FromStr, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
     PgConnection, PgPool,
@@ -12,6 +12,7 @@ pub mod assignments;
 pub mod audit;
 pub mod authorization_requests;
 pub mod authorizations;
+pub mod batch;
 pub mod bundles;
 pub mod clients;
 pub mod codes;
@@ -47,7 +48,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 pub enum Error {
     /// It cannot be reached, or broke off.
     #[error("the database cannot be reached")]
-    Unavailable(#[source] sqlx::Error),
+    Unavailable(#[source] Arc<sqlx::Error>),
     /// It answered with an error that this server did not expect.
     #[error("the database refused a statement")]
     Refused(#[source] sqlx::Error),
@@ -67,13 +68,13 @@ impl From<sqlx::Error> for Error {
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::Protocol(_)
-            | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
+            | sqlx::Error::WorkerCrashed => Self::Unavailable(Arc::new(error)),
             // Class 08: connection, 57P: the server is going down or coming up, 53: it is out of something,
             // 57014: our own timeout ended the statement.
             sqlx::Error::Database(db)
                 if db.code().is_some_and(|c| c.starts_with("08") || c.starts_with("57") || c.starts_with("53")) =>
             {
-                Self::Unavailable(error)
+                Self::Unavailable(Arc::new(error))
             }
             _ => Self::Refused(error),
         }
@@ -142,7 +143,7 @@ pub async fn read_only(pool: &PgPool) -> Result<Tx<'static>, Error> {
 
 /// Waits for the database, not for ever: a connection that fell silent says nothing for minutes.
 pub async fn within<T, E: From<Error>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    let late = |_| E::from(Error::Unavailable(sqlx::Error::PoolTimedOut));
+    let late = |_| E::from(sqlx::Error::PoolTimedOut.into());
     tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|elapsed| Err(late(elapsed)))
 }
 

@@ -51,3 +51,22 @@ async fn a_crowd_reads_a_client_once() {
     let by_crowd = meter.fewest(crowd).await;
     assert!(by_crowd < 60, "{by_crowd}");
 }
+
+/// A crowd that refreshes shares statements.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_of_refreshes_shares_statements() {
+    let (app, meter) = TestApp::spawn_over_meter(&[]).await;
+    let admin = app.admin().await;
+    let shop = app.web_client(&admin, json!({})).await;
+    let mut browser = app.browser_of(&app.person("ana").await).await;
+    let mut tokens = Vec::new();
+    for _ in 0..40 {
+        tokens.push(shop.offline_tokens(&mut browser).await.text_at("/refresh_token"));
+    }
+    let crowd = async || {
+        let answers = join_all(tokens.iter().map(|token| shop.refresh(token, &[]))).await;
+        tokens = answers.into_iter().map(|answer| answer.is(200).text_at("/refresh_token")).collect();
+    };
+    let by_crowd = meter.fewest(crowd).await;
+    assert!(by_crowd < 60, "{by_crowd}");
+}
