@@ -102,7 +102,10 @@ pub enum Error {
     },
     /// Too many passwords at once.
     #[error("too many people are logging in at this moment")]
-    Busy,
+    Busy {
+        /// In how many seconds to come back.
+        wait: u64,
+    },
     /// The policies say no.
     #[error("the policies do not allow you to log in here")]
     Refused,
@@ -168,7 +171,7 @@ impl From<store::DriverError> for Error {
 impl From<PasswordError> for Error {
     fn from(error: PasswordError) -> Self {
         match error {
-            PasswordError::Busy => Self::Busy,
+            PasswordError::Busy { wait } => Self::Busy { wait },
             PasswordError::Failed(error) => Self::Crypto(error),
         }
     }

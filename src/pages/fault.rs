@@ -59,10 +59,10 @@ impl Faults {
                 wait: Some(wait),
                 ..Self::new(&format!("Too many attempts. Try again in {}.", seconds(wait)))
             }),
-            Error::Busy => Ok(Self {
+            Error::Busy { wait } => Ok(Self {
                 status: StatusCode::SERVICE_UNAVAILABLE,
-                wait: Some(1),
-                ..Self::new("Many people are signing in just now. Try again in a few seconds.")
+                wait: Some(wait),
+                ..Self::new(&format!("Many people are signing in just now. Try again in {}.", seconds(wait)))
             }),
             Error::NotRecent => Ok(Self::field(PASSWORD, "to go on, give your password once more")),
             Error::Conflict(text) => Ok(Self::new(&sentence(text))),

@@ -79,6 +79,12 @@ pub enum ApiError {
         /// Seconds to wait.
         retry_after: u64,
     },
+    /// Too many people at once.
+    #[error("too many people are logging in at this moment")]
+    Busy {
+        /// Seconds to wait.
+        retry_after: u64,
+    },
     /// Not now.
     #[error("{message}")]
     Unavailable {
@@ -183,6 +189,7 @@ impl ApiError {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type")
             }
             Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests"),
+            Self::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Not available"),
             Self::Unavailable { code, .. } => (StatusCode::SERVICE_UNAVAILABLE, code, "Not available"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
         }
@@ -251,7 +258,7 @@ impl IntoResponse for ApiError {
             }
         }
         match &self {
-            Self::TooMany { retry_after } => {
+            Self::TooMany { retry_after } | Self::Busy { retry_after } => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));
             }
             Self::Unavailable { .. } => {
@@ -320,11 +327,7 @@ impl From<accounts::Error> for ApiError {
         match error {
             E::Wrong => refused("wrong_credentials", text),
             E::Throttled { wait } => Self::TooMany { retry_after: wait },
-            E::Busy => Self::Unavailable {
-                code: "busy",
-                message: "too many people are logging in at this moment",
-                source: None,
-            },
+            E::Busy { wait } => Self::Busy { retry_after: wait },
             E::Refused => refused("sign_in_refused", text),
             E::MfaNeeded => refused("mfa_needed", text),
             E::SignUpOff => refused("sign_up_off", text),

@@ -46,7 +46,10 @@ pub struct Passwords {
 pub enum PasswordError {
     /// The queue is full or too slow: answer 503 and `Retry-After`.
     #[error("too many passwords are being checked right now; try again in a few seconds")]
-    Busy,
+    Busy {
+        /// In how many seconds there may be room.
+        wait: u64,
+    },
     /// No input causes this.
     #[error(transparent)]
     Failed(#[from] CryptoError),
@@ -98,12 +101,12 @@ impl Passwords {
         Ok(Secret::new(phc(self.argon2.params(), &salt, &tag.await??)))
     }
 
-    /// Succeeds unless the queue is full: for whoever has other work to do before, which would be in vain.
+    /// Succeeds unless the queue is full or too slow: for whoever has other work to do before, which would be in vain.
     ///
     /// # Errors
     /// `Busy` when it is.
     pub fn ensure_room(&self) -> Result<(), PasswordError> {
-        if self.pool.is_full() { Err(PasswordError::Busy) } else { Ok(()) }
+        self.pool.ensure_room()
     }
 
     /// Compares a password with the kept hash. Without one it works as long, and the answer is `Differs` (N-152).

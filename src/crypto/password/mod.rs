@@ -3,6 +3,7 @@
 
 mod hashing;
 mod kept;
+mod line;
 mod memory;
 mod policy;
 mod pool;

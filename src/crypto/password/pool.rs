@@ -11,7 +11,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
@@ -23,7 +23,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::PasswordError;
+use super::{PasswordError, line::Line};
 use crate::crypto::CryptoError;
 
 /// What a worker does with its own `S`, which it keeps between jobs.
@@ -33,12 +33,13 @@ type Jobs<S> = Arc<Mutex<mpsc::Receiver<Job<S>>>>;
 /// The pool. Its workers end when the last clone is gone.
 pub(super) struct Pool<S> {
     jobs: mpsc::Sender<Job<S>>,
+    line: Arc<Line>,
     patience: Duration,
 }
 
 impl<S> Clone for Pool<S> {
     fn clone(&self) -> Self {
-        Self { jobs: self.jobs.clone(), patience: self.patience }
+        Self { jobs: self.jobs.clone(), line: Arc::clone(&self.line), patience: self.patience }
     }
 }
 
@@ -54,18 +55,29 @@ impl<S: 'static> Pool<S> {
         state: impl Fn() -> S + Clone + Send + 'static,
     ) -> Result<Self, CryptoError> {
         let (sender, receiver) = mpsc::channel(queue.max(1));
-        let jobs = Arc::new(Mutex::new(receiver));
+        let (jobs, line) = (Arc::new(Mutex::new(receiver)), Arc::new(Line::new(threads)));
         for _ in 0..threads.max(1) {
-            let (jobs, state) = (Arc::clone(&jobs), state.clone());
+            let (jobs, line, state) = (Arc::clone(&jobs), Arc::clone(&line), state.clone());
             let worker = thread::Builder::new().name("passwords".to_owned());
-            worker.spawn(move || serve(&jobs, state)).map_err(|_| CryptoError("starting a thread for passwords"))?;
+            worker
+                .spawn(move || serve(&jobs, &line, state))
+                .map_err(|_| CryptoError("starting a thread for passwords"))?;
         }
-        Ok(Self { jobs: sender, patience })
+        Ok(Self { jobs: sender, line, patience })
     }
 
-    /// Whether work that came now would be refused.
-    pub(super) fn is_full(&self) -> bool {
-        self.jobs.capacity() == 0
+    /// Refuses work if there is no room for it, or if it would wait in vain.
+    ///
+    /// # Errors
+    /// `Busy`.
+    pub(super) fn ensure_room(&self) -> Result<(), PasswordError> {
+        let waiting = self.jobs.max_capacity() - self.jobs.capacity();
+        let full = self.jobs.capacity() == 0 || self.line.takes(waiting) > self.patience;
+        if full { Err(self.busy()) } else { Ok(()) }
+    }
+
+    fn busy(&self) -> PasswordError {
+        PasswordError::Busy { wait: self.line.place() }
     }
 
     /// Waits for a worker to do `work`. Work that nobody waits for any more is skipped.
@@ -76,6 +88,7 @@ impl<S: 'static> Pool<S> {
         &self,
         work: impl FnOnce(&mut S) -> T + Send + 'static,
     ) -> Result<T, PasswordError> {
+        self.ensure_room()?;
         let (answer, done) = oneshot::channel();
         let job = move |state: &mut S| {
             if !answer.is_closed() {
@@ -87,21 +100,23 @@ impl<S: 'static> Pool<S> {
         match self.jobs.try_send(Box::new(job)) {
             Ok(()) => match timeout(self.patience, done).await {
                 Ok(done) => done.map_err(|_| failed),
-                Err(_) => Err(PasswordError::Busy),
+                Err(_) => Err(self.busy()),
             },
-            Err(TrySendError::Full(_)) => Err(PasswordError::Busy),
+            Err(TrySendError::Full(_)) => Err(self.busy()),
             Err(TrySendError::Closed(_)) => Err(failed),
         }
     }
 }
 
-fn serve<S>(jobs: &Jobs<S>, state: impl Fn() -> S) {
+fn serve<S>(jobs: &Jobs<S>, line: &Line, state: impl Fn() -> S) {
     yield_to_others();
     let mut kept = None;
     while let Some(job) = next(jobs) {
+        let started = Instant::now();
         // A worker outlives a panic, or each would leave the pool smaller. What the job leaves half done in the state is
         // thrown away with it.
         let worked = catch_unwind(AssertUnwindSafe(|| job(kept.get_or_insert_with(&state))));
+        line.worked(started.elapsed());
         if worked.is_err() {
             tracing::error!("work on a password panicked; its thread goes on");
             kept = None;
@@ -173,8 +188,8 @@ mod tests {
         let pool = pool(1, 2);
         let gate = occupy(&pool).await;
         let waiting = [1, 2].map(|n| queued(pool.run(move |()| n)));
-        assert!(pool.is_full());
-        assert!(matches!(pool.run(|()| 3).now_or_never(), Some(Err(PasswordError::Busy))));
+        assert!(pool.ensure_room().is_err());
+        assert!(matches!(pool.run(|()| 3).now_or_never(), Some(Err(PasswordError::Busy { .. }))));
         drop(gate);
         let done: Vec<_> = join_all(waiting).await.into_iter().map(Result::unwrap).collect();
         assert_eq!(done, [1, 2]);
@@ -205,7 +220,7 @@ mod tests {
         let done = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&done);
         let refused = pool.run(move |()| count.fetch_add(1, Ordering::SeqCst)).await;
-        assert!(matches!(refused, Err(PasswordError::Busy)));
+        assert!(matches!(refused, Err(PasswordError::Busy { .. })));
         drop(gate);
         while !matches!(pool.run(|()| ()).await, Ok(())) {}
         assert_eq!(done.load(Ordering::SeqCst), 0);

@@ -63,7 +63,10 @@ pub(in crate::web) fn is_page(response: &Response) -> bool {
 pub(in crate::web) fn error_page(app: &App, error: &ApiError, request_id: &str) -> Response {
     let frame = Frame::new(&app.config.issuer, String::new());
     let (status, ..) = error.parts();
-    let wait = if let ApiError::TooMany { retry_after } = error { Some(*retry_after) } else { None };
+    let wait = match error {
+        ApiError::TooMany { retry_after } | ApiError::Busy { retry_after } => Some(*retry_after),
+        _ => None,
+    };
     let (title, text) = words(status, error);
     let debug = app.verbose.then(|| causes(error)).filter(|text| !text.is_empty());
     let page = ErrorPage { frame: &frame, title, text, wait, request_id, debug: debug.as_deref() };
