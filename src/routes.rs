@@ -4,13 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
+    extract::{DefaultBodyLimit, Request, State},
     http::{HeaderValue, header},
-    middleware,
+    middleware::{self, Next},
     response::{IntoResponse, Response},
 };
 use tower_governor::{GovernorError, GovernorLayer, governor::GovernorConfigBuilder};
-use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::{
     OpenApi,
     openapi::security::{Http, HttpAuthScheme, SecurityScheme},
@@ -65,14 +65,14 @@ pub fn router(app: &App) -> Router {
         .merge(pages::routes(app))
         .fallback(async || ApiError::NotFound("such path".to_owned()))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
-        // From the outside in, and all at once: each `layer` of its own would box every route once more.
-        .layer((
-            middleware::from_fn_with_state(app.clone(), web::track),
-            DefaultBodyLimit::max(app.config.body_limit),
-            middleware::from_fn(oauth::cors),
-            CatchPanicLayer::custom(broke_off),
-        ))
+        // All at once: each `layer` of its own would box every route once more.
+        .layer((middleware::from_fn_with_state(app.clone(), around), DefaultBodyLimit::max(app.config.body_limit)))
         .with_state(app.clone())
+}
+
+/// What happens to every request.
+async fn around(State(app): State<App>, request: Request, next: Next) -> Response {
+    web::track(&app, request, async |request| oauth::cors(request, next).await).await
 }
 
 /// Limits requests by the client's address, on this node.
@@ -96,9 +96,4 @@ fn limited(app: &App, router: OpenApiRouter<App>) -> OpenApiRouter<App> {
         })),
         None => router,
     }
-}
-
-fn broke_off(panic: Box<dyn std::any::Any + Send>) -> Response {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    ApiError::Internal(format!("panic: {}", text.unwrap_or("?")).into()).into_response()
 }

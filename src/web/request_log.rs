@@ -1,6 +1,8 @@
-//! The outermost layer: request ids, deadlines, error bodies, one log line, metrics.
+//! Around every request: its id, its deadline, the body of an error, one log line, metrics.
 
 use std::{
+    any::Any,
+    panic::AssertUnwindSafe,
     sync::{
         Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
@@ -10,11 +12,11 @@ use std::{
 
 use axum::{
     Json,
-    extract::{MatchedPath, Request, State},
+    extract::{MatchedPath, Request},
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
+use futures_util::FutureExt;
 
 use super::{ApiError, browser, problem::causes};
 use crate::{app::App, telemetry};
@@ -25,7 +27,8 @@ pub struct RequestId(pub HeaderValue);
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Random for each process, so that the ids of nodes do not meet.
-static NODE: LazyLock<u64> = LazyLock::new(|| crate::crypto::random().map_or(0, u64::from_be_bytes));
+static NODE: LazyLock<String> =
+    LazyLock::new(|| format!("{:016x}-", crate::crypto::random().map_or(0, u64::from_be_bytes)));
 static COUNT: AtomicU64 = AtomicU64::new(0);
 /// Calls that validate or write much.
 const LONG: Duration = Duration::from_secs(30);
@@ -37,7 +40,7 @@ impl RequestId {
         let sent = request.headers().get(&REQUEST_ID);
         let usable = sent.filter(|v| (1..=128).contains(&v.len()) && v.as_bytes().iter().all(harmless));
         Self(usable.cloned().unwrap_or_else(|| {
-            let fresh = format!("{:016x}-{:x}", *NODE, COUNT.fetch_add(1, Ordering::Relaxed));
+            let fresh = format!("{}{:x}", *NODE, COUNT.fetch_add(1, Ordering::Relaxed));
             HeaderValue::try_from(fresh).unwrap_or(HeaderValue::from_static("-"))
         }))
     }
@@ -48,8 +51,8 @@ impl RequestId {
     }
 }
 
-/// See the module.
-pub async fn track(State(app): State<App>, mut request: Request, next: Next) -> Response {
+/// Answers a request by `work`. Everything in one place, since each layer of its own costs every request an allocation.
+pub async fn track(app: &App, mut request: Request, work: impl AsyncFnOnce(Request) -> Response) -> Response {
     let started = Instant::now();
     let id = RequestId::of(&request);
     let method = request.method().clone();
@@ -58,19 +61,22 @@ pub async fn track(State(app): State<App>, mut request: Request, next: Next) -> 
     let deadline = if route.starts_with("/api/v1/admin") { LONG } else { app.config.request_timeout };
     let (navigates, oauth) = (browser::navigates(request.headers()), request.uri().path().starts_with("/oauth/"));
     request.extensions_mut().insert(id.clone());
-    let late = |_| {
-        let message = "this took too long here";
-        ApiError::Unavailable { code: "timeout", message, source: None }.into_response()
+    let work = AssertUnwindSafe(work(request)).catch_unwind();
+    let mut response = match tokio::time::timeout(deadline, work).await {
+        Ok(answered) => answered.unwrap_or_else(broke_off),
+        Err(_) => {
+            let message = "this took too long here";
+            ApiError::Unavailable { code: "timeout", message, source: None }.into_response()
+        }
     };
-    let mut response = tokio::time::timeout(deadline, next.run(request)).await.unwrap_or_else(late);
     if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
         let body = if navigates || browser::is_page(&response) {
-            browser::error_page(&app, &error, id.as_str())
+            browser::error_page(app, &error, id.as_str())
         } else if oauth {
             Json(serde_json::json!({ "error": error.oauth_code(), "error_description": error.to_string() }))
                 .into_response()
         } else {
-            problem(&app, &error, &id)
+            problem(app, &error, &id)
         };
         let (mut parts, _) = response.into_parts();
         parts.headers.remove(header::CONTENT_LENGTH);
@@ -84,6 +90,11 @@ pub async fn track(State(app): State<App>, mut request: Request, next: Next) -> 
     response.headers_mut().insert(REQUEST_ID.clone(), id.0);
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+fn broke_off(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    ApiError::Internal(format!("panic: {}", text.unwrap_or("?")).into()).into_response()
 }
 
 fn problem(app: &App, error: &ApiError, id: &RequestId) -> Response {
@@ -105,12 +116,27 @@ fn log_error(error: &ApiError, id: &RequestId, method: &Method, route: &str) {
 /// A check that went well is logged at `debug` only: at tens of thousands a second its line costs as much as it.
 fn log(id: &RequestId, method: &Method, route: &str, status: StatusCode, took: Duration) {
     let (request_id, status, ms) = (id.as_str(), status.as_u16(), took.as_secs_f64() * 1000.0);
-    let labels = [("route", route.to_owned()), ("status", status.to_string())];
-    metrics::histogram!(telemetry::REQUEST_SECONDS, &labels).record(took.as_secs_f64());
+    telemetry::answered(route, status, took);
     let frequent = route.starts_with("/authz/") || route.starts_with("/health/");
     if frequent && status < 400 {
         tracing::debug!(target: "deodar::access", request_id, %method, route, status, ms);
     } else {
         tracing::info!(target: "deodar::access", request_id, %method, route, status, ms);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A panic is an answer like any other, and tells nothing.
+    #[test]
+    fn a_panic_becomes_an_error() {
+        for panic in [Box::new("told") as Box<dyn Any + Send>, Box::new("told".to_owned()), Box::new(7)] {
+            let response = broke_off(panic);
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            let error = response.extensions().get::<Arc<ApiError>>().unwrap();
+            assert_eq!(error.to_string(), "something went wrong here");
+        }
     }
 }
