@@ -300,9 +300,7 @@ fn described(
     }
     ancestors.extend(snapshot.role_uids(&snapshot.closure(&roles)));
     let uid = vocabulary.uid(entity).map_err(|unknown| Mistyped::new(at, unknown.to_string()))?;
-    let flat = FlatEntity::new(uid, facts, ancestors)
-        .map_err(|e| Mistyped::new(&format!("{at}.attributes"), e.to_string()))?;
-    Ok((flat, roles))
+    Ok((FlatEntity::new(uid, facts, ancestors), roles))
 }
 
 /// Nobody tells the server about its own entities.

@@ -24,7 +24,7 @@ pub use cedar_policy::Context;
 
 pub use self::{
     bundle::{Bundle, Files, OWN_SCHEMA, OWN_SCHEMA_PATH, compile},
-    core::{BadAttribute, FlatEntity},
+    core::{FlatEntity, Value},
     decision_tests::{CaseResult, run_tests},
     diagnostic::{CompileError, Diagnostic, Severity},
     evaluate::{PolicyError, Question, Verdict},

@@ -2,10 +2,10 @@
 //!
 //! `__entity` and `__extn`, which Cedar's own JSON form gives a meaning, are ordinary attribute names here.
 
-use cedar_policy::{Context, EntityUid, RestrictedExpression as Value};
+use cedar_policy::{Context, EntityUid};
 
 use super::{
-    core::{RecordType, Type, extension_value},
+    core::{self, RecordType, Type, Value},
     vocabulary::{Vocabulary, nearest, parse_entity},
 };
 use crate::model::{EntityRef, Json};
@@ -50,8 +50,7 @@ pub fn context(vocabulary: &Vocabulary, ty: &RecordType, fields: &[(String, Json
     if fields.is_empty() {
         return Ok(Context::empty());
     }
-    let pairs = attributes(vocabulary, ty, fields, "context")?;
-    Context::from_pairs(pairs).map_err(|error| Mistyped::new("context", error.to_string()))
+    Ok(core::context(attributes(vocabulary, ty, fields, "context")?))
 }
 
 fn record(
@@ -75,27 +74,25 @@ fn record(
 fn value(vocabulary: &Vocabulary, ty: &Type, json: &Json) -> Result<Value, Mistyped> {
     let wrong = |expected: &str| Mistyped::new("", format!("expected {expected}, found {}", json.kind()));
     match (ty, json) {
-        (Type::Bool, Json::Bool(b)) => Ok(Value::new_bool(*b)),
+        (Type::Bool, Json::Bool(b)) => Ok(Value::bool(*b)),
         (Type::Bool, _) => Err(wrong("a boolean")),
-        (Type::Long, Json::Long(n)) => Ok(Value::new_long(*n)),
+        (Type::Long, Json::Long(n)) => Ok(Value::long(*n)),
         (Type::Long, _) => Err(wrong("a 64-bit integer")),
-        (Type::String, Json::String(s)) => Ok(Value::new_string(s.clone())),
+        (Type::String, Json::String(s)) => Ok(Value::string(s)),
         (Type::String, _) => Err(wrong("a string")),
-        (Type::Entity(expected), _) => entity(vocabulary, expected, json).map(Value::new_entity_uid),
+        (Type::Entity(expected), _) => entity(vocabulary, expected, json).map(Value::entity),
         (Type::Set(element), Json::Array(items)) => {
             let items = items
                 .iter()
                 .enumerate()
                 .map(|(n, item)| value(vocabulary, element, item).map_err(|fault| fault.within(&format!("[{n}]"))));
-            Ok(Value::new_set(items.collect::<Result<Vec<_>, _>>()?))
+            Ok(Value::set(items.collect::<Result<_, _>>()?))
         }
         (Type::Set(_), _) => Err(wrong("an array")),
-        (Type::Record(inner), Json::Object(fields)) => {
-            let fields = record(vocabulary, inner, fields)?;
-            Value::new_record(fields).map_err(|error| Mistyped::new("", error.to_string()))
-        }
+        (Type::Record(inner), Json::Object(fields)) => Ok(Value::record(record(vocabulary, inner, fields)?)),
         (Type::Record(_), _) => Err(wrong("an object")),
-        (Type::Extension(name), Json::String(text)) => extension_value(name, text)
+        (Type::Extension(name), Json::String(text)) => Value::extension(name, text)
+            .map_err(|error| Mistyped::new("", error.to_string()))?
             .ok_or_else(|| Mistyped::new("", format!("values of type `{name}` cannot be sent"))),
         (Type::Extension(name), _) => Err(wrong(&format!("a string that is a Cedar `{name}`"))),
         (Type::Never, _) => Err(Mistyped::new("", "no value has this type")),

@@ -3,7 +3,8 @@
 use deodar::{
     model::{Effect, EntityRef, GrantId, ResourceScope, Revision, RoleName},
     policy::{
-        Context, Delta, FlatEntity, GrantSource, Holder, Nearest, Question, Resource, Snapshot, StoredGrant, compile,
+        Context, Delta, FlatEntity, GrantSource, Holder, Nearest, Question, Resource, Snapshot, StoredGrant, Value,
+        compile,
     },
 };
 
@@ -65,8 +66,8 @@ fn holder(snapshot: &Snapshot, roles: &[&str]) -> Holder {
 
 /// Document `d` in folder `f`.
 fn document(secret: bool) -> Resource {
-    let facts = vec![("secret".to_owned(), cedar_policy::RestrictedExpression::new_bool(secret))];
-    let entity = FlatEntity::new(uid("Document", "d"), facts, [uid("Folder", "f")]).expect("an entity");
+    let facts = vec![("secret".to_owned(), Value::bool(secret))];
+    let entity = FlatEntity::new(uid("Document", "d"), facts, [uid("Folder", "f")]);
     Resource { reference: EntityRef::new("Document", "d"), ancestors: vec![EntityRef::new("Folder", "f")], entity }
 }
 

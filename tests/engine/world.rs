@@ -10,11 +10,13 @@ use std::{
 
 use cedar_policy::{
     Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet,
-    Request, RestrictedExpression as Value,
+    Request, RestrictedExpression,
 };
 use deodar::{
     model::{Effect, EntityRef, GrantId, Revision, RoleName},
-    policy::{Bundle, Delta, FlatEntity, GrantSource, Holder, Question, Resource, Snapshot, StoredGrant, Verdict},
+    policy::{
+        Bundle, Delta, FlatEntity, GrantSource, Holder, Question, Resource, Snapshot, StoredGrant, Value, Verdict,
+    },
 };
 use proptest::{collection::vec, option, prelude::*};
 use uuid::Uuid;
@@ -289,7 +291,7 @@ impl World {
         parents.insert(ask.principal_uid(), ask.assigned.iter().copied().map(role_uid).collect());
         let mut attributes = HashMap::from([(ask.resource_uid(), ask.attributes())]);
         if ask.employee {
-            attributes.insert(ask.principal_uid(), vec![("level".into(), Value::new_long(4))]);
+            attributes.insert(ask.principal_uid(), vec![("level".into(), RestrictedExpression::new_long(4))]);
         }
         let entity = |(uid, parents): (EntityUid, HashSet<EntityUid>)| {
             let own = attributes.remove(&uid).unwrap_or_default();
@@ -322,7 +324,7 @@ impl World {
     pub fn resource(&self, ask: &Ask) -> Resource {
         let ancestors = self.around(ask);
         let uids = ancestors.iter().map(|a| uid(&a.ty, &a.id));
-        let entity = FlatEntity::new(ask.resource_uid(), ask.attributes(), uids).expect("an entity");
+        let entity = FlatEntity::new(ask.resource_uid(), ask.values(), uids);
         Resource { reference: EntityRef::new(ask.resource_ty(), ask.resource_id()), ancestors, entity }
     }
 }
@@ -398,28 +400,45 @@ impl Ask {
     }
 
     /// Attributes of the resource; required ones may be missing.
-    pub fn attributes(&self) -> Vec<(String, Value)> {
+    pub fn attributes(&self) -> Vec<(String, RestrictedExpression)> {
+        use RestrictedExpression as Public;
         if self.resource_ty() != "Document" {
             return Vec::new();
         }
-        let owner =
-            self.owned.map(|own| Value::new_entity_uid(if own { self.principal_uid() } else { uid("User", "z") }));
-        let mut all = vec![("tags".to_owned(), Value::new_set([Value::new_string("x".into())]))];
-        all.extend(owner.map(|owner| ("owner".to_owned(), owner)));
-        all.extend(self.size.map(|size| ("size".to_owned(), Value::new_long(size))));
-        all.extend(self.secret.map(|secret| ("secret".to_owned(), Value::new_bool(secret))));
-        all.extend(self.secret.filter(|s| *s).map(|_| ("from".to_owned(), Value::new_ip("10.1.2.3"))));
+        let mut all = vec![("tags".to_owned(), Public::new_set([Public::new_string("x".into())]))];
+        all.extend(self.owner().map(|owner| ("owner".to_owned(), Public::new_entity_uid(owner))));
+        all.extend(self.size.map(|size| ("size".to_owned(), Public::new_long(size))));
+        all.extend(self.secret.map(|secret| ("secret".to_owned(), Public::new_bool(secret))));
+        all.extend(self.secret.filter(|s| *s).map(|_| ("from".to_owned(), Public::new_ip("10.1.2.3"))));
         all
+    }
+
+    /// The same as the engine takes them.
+    fn values(&self) -> Vec<(String, Value)> {
+        if self.resource_ty() != "Document" {
+            return Vec::new();
+        }
+        let from = self.secret.filter(|s| *s).and_then(|_| Value::extension("ipaddr", "10.1.2.3").expect("an address"));
+        let mut all = vec![("tags".to_owned(), Value::set(vec![Value::string("x")]))];
+        all.extend(self.owner().map(|owner| ("owner".to_owned(), Value::entity(owner))));
+        all.extend(self.size.map(|size| ("size".to_owned(), Value::long(size))));
+        all.extend(self.secret.map(|secret| ("secret".to_owned(), Value::bool(secret))));
+        all.extend(from.map(|from| ("from".to_owned(), from)));
+        all
+    }
+
+    fn owner(&self) -> Option<EntityUid> {
+        self.owned.map(|own| if own { self.principal_uid() } else { uid("User", "z") })
     }
 
     pub fn context(&self) -> Context {
         let session = self.mfa.map(|mfa| {
-            let scopes = Value::new_set([Value::new_string("a".into())]);
-            let fields = [("mfa".to_owned(), Value::new_bool(mfa)), ("scopes".to_owned(), scopes)];
-            Value::new_record(fields).expect("a record")
+            let scopes = RestrictedExpression::new_set([RestrictedExpression::new_string("a".into())]);
+            let fields = [("mfa".to_owned(), RestrictedExpression::new_bool(mfa)), ("scopes".to_owned(), scopes)];
+            RestrictedExpression::new_record(fields).expect("a record")
         });
-        let note = self.secret.map(|_| Value::new_string("a\"*\u{2028}".into()));
-        let fields = [("n", self.n.map(Value::new_long)), ("note", note), ("session", session)];
+        let note = self.secret.map(|_| RestrictedExpression::new_string("a\"*\u{2028}".into()));
+        let fields = [("n", self.n.map(RestrictedExpression::new_long)), ("note", note), ("session", session)];
         let present = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
         Context::from_pairs(present).expect("a context")
     }
@@ -431,8 +450,8 @@ impl Ask {
         }
         let direct: Vec<_> = names.iter().filter_map(|name| snapshot.role_ix(name.as_str())).collect();
         let ancestors = snapshot.role_uids(&snapshot.closure(&direct));
-        let level = vec![("level".to_owned(), Value::new_long(4))];
-        let entity = FlatEntity::new(self.principal_uid(), level, ancestors).expect("an entity");
+        let level = vec![("level".to_owned(), Value::long(4))];
+        let entity = FlatEntity::new(self.principal_uid(), level, ancestors);
         snapshot.foreign_holder(entity, &direct)
     }
 }
