@@ -1,8 +1,8 @@
 //! What tokens cost, beside npm `oidc-provider` in the same run; and what the documents that clients read cost, beside a
 //! bare axum handler.
 //!
-//! `make bench-peer`. Servers take turns of three seconds; `wrk` asks over 64 keep-alive connections. See
-//! `bench/README.md`.
+//! `make bench-peer`; words after `cargo bench --bench oauth --` choose the lines that have one of them. Servers take turns
+//! of three seconds; `wrk` asks over 64 keep-alive connections. See `bench/README.md`.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, reason = "a benchmark may stop")]
 
@@ -88,6 +88,10 @@ fn main() {
 
 /// Both take turns; the medians and their ratio.
 fn race(what: &str, least: f64, mut ours: impl FnMut() -> f64, mut theirs: impl FnMut() -> f64) {
+    let mut words = std::env::args().skip(1).filter(|word| !word.starts_with('-')).peekable();
+    if words.peek().is_some() && !words.any(|word| what.contains(&word)) {
+        return;
+    }
     let (mut a, mut b) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         a.push(ours());

@@ -1,5 +1,5 @@
-// npm oidc-provider as it comes: one process, tokens in memory. What is set differs from its defaults only so that it
-// answers what Deodar answers: access tokens are ES256 JWTs, ID tokens ES256, refresh tokens rotate.
+// npm oidc-provider as it comes: one process, tokens in memory. What is set differs from its defaults only
+// so that it answers what Deodar answers: access tokens are ES256 JWTs, ID tokens ES256, refresh tokens rotate.
 //
 //   node server.mjs [PORT]      prints one line {"issuer", "client_id", …}; a line N on standard input asks for N
 //                               refresh tokens, each of its own family, which come back as one line
@@ -19,12 +19,45 @@ const client = { client_id: "peer", client_secret: "a-secret-of-forty-three-char
 const INITIAL = "whoever-knows-this-may-register";
 const SCOPE = "openid profile email offline_access";
 
+// Its own store in memory forgets what it issued once a thousand entries came after. Where its access tokens are entries
+// too, it would soon refuse to refresh.
+class Everything {
+  static kept = new Map();
+  static grants = new Map();
+  constructor(kind) {
+    this.kind = kind;
+  }
+  async upsert(id, payload) {
+    const key = `${this.kind}:${id}`;
+    if (payload.grantId && this.kind !== "Grant") {
+      const keys = Everything.grants.get(payload.grantId);
+      if (keys) keys.push(key);
+      else Everything.grants.set(payload.grantId, [key]);
+    }
+    Everything.kept.set(key, payload);
+  }
+  async find(id) {
+    return Everything.kept.get(`${this.kind}:${id}`);
+  }
+  async consume(id) {
+    (await this.find(id)).consumed = Math.floor(Date.now() / 1000);
+  }
+  async destroy(id) {
+    Everything.kept.delete(`${this.kind}:${id}`);
+  }
+  async revokeByGrantId(grantId) {
+    for (const key of Everything.grants.get(grantId) ?? []) Everything.kept.delete(key);
+    Everything.grants.delete(grantId);
+  }
+}
+
 const jwk = (type, options, more) => ({ ...generateKeyPairSync(type, options).privateKey.export({ format: "jwk" }), use: "sig", ...more });
 const account = (accountId) => ({
   accountId,
   claims: () => ({ sub: accountId, preferred_username: accountId, email: `${accountId}@example.com`, email_verified: true }),
 });
 const provider = new Provider(issuer, {
+  ...(opaque && { adapter: Everything }),
   jwks: { keys: [jwk("rsa", { modulusLength: 2048 }, { kid: "rs" }), jwk("ec", { namedCurve: "P-256" }, { kid: "es" })] },
   clients: [
     {

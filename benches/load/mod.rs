@@ -1,4 +1,6 @@
-//! What every benchmark over HTTP needs: a database, servers in this process, and `wrk`.
+//! What benchmarks over HTTP need: a database, servers in this process, and `wrk`.
+
+#![allow(dead_code, reason = "each takes what it needs")]
 
 use std::{
     collections::HashMap,
@@ -66,14 +68,21 @@ pub fn listen(runtime: &tokio::runtime::Runtime, router: Router) -> SocketAddr {
     address
 }
 
-/// Requests a second that a server answers, for three seconds, as the script sends them; it may be given words.
+/// Requests a second that a server answers to 64 connections, for three seconds, as the script sends them; it may be
+/// given words.
 pub fn wrk(script: &Path, url: &str, words: &[&str]) -> f64 {
+    wrk_with(&["-t2", "-c64", "-d3s"], script, url, words)
+}
+
+/// The same with other options.
+pub fn wrk_with(options: &[&str], script: &Path, url: &str, words: &[&str]) -> f64 {
     let mut command = Command::new("wrk");
-    command.args(["-t2", "-c64", "-d3s", "-s"]).arg(script).arg(url).arg("--").args(words);
-    let run = command.output();
-    let text = String::from_utf8(run.expect("install `wrk`").stdout).unwrap();
+    command.args(options).arg("-s").arg(script).arg(url).arg("--").args(words);
+    let run = command.output().expect("install `wrk`");
+    let text = String::from_utf8_lossy(&run.stdout);
     assert!(!text.contains("Non-2xx"), "{text}");
-    let line = text.lines().find(|line| line.starts_with("Requests/sec:")).unwrap();
+    let line = text.lines().find(|line| line.starts_with("Requests/sec:"));
+    let line = line.unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&run.stderr)));
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 

@@ -30,9 +30,3 @@ impl Figures {
         sorted.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
     }
 }
-
-/// The one in the middle.
-pub fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}

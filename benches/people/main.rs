@@ -1,24 +1,27 @@
 //! What people wait for: sign-ins beside bare hashing, a rush of them, and everything that hashes no password.
 //!
 //! `scripts/with-services cargo bench --bench people`. The server is a process of its own, as in production; the load comes
-//! from this one, over keep-alive connections on the same machine. Each figure stands beside what it is compared with in
+//! from this one or from `wrk`, over keep-alive connections on the same machine. Each figure stands beside what it is compared with in
 //! the same run. See `bench/README.md`.
 
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a benchmark may stop")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, reason = "a benchmark may stop")]
 
+mod crowd;
 mod figures;
 mod hashing;
+#[path = "../load/mod.rs"]
 mod load;
 mod server;
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
-use figures::{Figures, median};
+use figures::Figures;
+use load::{median, wrk_with};
 use server::Server;
 
 /// Rounds of sign-ins and of bare hashing, in turns.
 const ROUNDS: usize = 5;
-/// Sign-ins of a round.
+/// Hashes of a round.
 const ROUND: usize = 256;
 /// Those who sign in at once, or are signed in and look around.
 const CROWD: usize = 1000;
@@ -29,23 +32,28 @@ fn main() {
     deodar::crypto::install();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let server = runtime.block_on(Server::start(CROWD));
-    runtime.block_on(sign_ins(&server));
+    sign_ins(&server);
     runtime.block_on(rush(&server));
     runtime.block_on(everything_else(&server));
     runtime.block_on(server.stop());
 }
 
-/// At least 0.9 of what the threads could hash if nothing else had to be done.
-async fn sign_ins(server: &Server) {
+/// At least 0.9 of what the threads could hash if nothing else had to be done. What a sign-in leads to is one access token,
+/// and no ID token: its signature by RSA would be a fifth of all that is not hashing.
+fn sign_ins(server: &Server) {
     let threads = std::thread::available_parallelism().unwrap().get();
     let mut bare = hashing::Bare::new(threads);
     // Few enough for the queue, enough for every thread to have work.
-    let callers = threads * 4;
-    load::sign_ins(server, callers, callers).await;
+    let callers = format!("-c{}", threads * 4);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/people/sign_in.lua");
+    let (url, body) = (format!("{}/oauth/token", server.base), format!("{}&scope=profile", server.sign_in_form("@")));
+    let sign_in =
+        |duration| wrk_with(&["-t1", &callers, duration, "--timeout=10s"], &script, &url, &[&CROWD.to_string(), &body]);
+    sign_in("-d1s");
     bare.hash(threads);
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        ours.push(load::sign_ins(server, callers, ROUND).await);
+        ours.push(sign_in("-d4s"));
         theirs.push(bare.hash(ROUND));
     }
     let mut ratios: Vec<f64> = ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs).collect();
@@ -55,8 +63,8 @@ async fn sign_ins(server: &Server) {
 
 /// Nothing fails but by 503 with `Retry-After`, memory stays bounded, and checks are answered meanwhile.
 async fn rush(server: &Server) {
-    let quiet = load::checks_until(server, tokio::time::sleep(Duration::from_secs(15))).await;
-    let (busy, rush) = load::checks_during(server, load::rush(server, CROWD)).await;
+    let quiet = crowd::checks_until(server, tokio::time::sleep(Duration::from_secs(15))).await;
+    let (busy, rush) = crowd::checks_during(server, crowd::rush(server, CROWD)).await;
     println!(
         "{:>9} of {CROWD} who sign in at once are in after {:.1} s; {} times 503 with Retry-After, {} failures (none)",
         rush.signed_in,
@@ -79,8 +87,8 @@ async fn rush(server: &Server) {
 
 /// 95 of 100 answers within 100 ms.
 async fn everything_else(server: &Server) {
-    let people = load::People::sign_in(server, 20).await;
-    let (all, failures) = load::look_around(server, &people, CROWD, THINKING, Duration::from_secs(20)).await;
+    let people = crowd::People::sign_in(server, 20).await;
+    let (all, failures) = crowd::look_around(server, &people, CROWD, THINKING, Duration::from_secs(20)).await;
     let mut whole = Figures::default();
     for (what, figures) in &all {
         println!("{:>9.1} ms p95 of {} {what}", figures.percentile(95.0), figures.count());

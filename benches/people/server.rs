@@ -15,6 +15,8 @@ use deodar::{
 };
 use serde_json::Value;
 
+use crate::load::psql;
+
 pub const PASSWORD: &str = "mauve otter dry trombone";
 pub const MEMORY_KIB: u32 = 19_456;
 pub const ITERATIONS: u32 = 2;
@@ -74,13 +76,18 @@ impl Server {
 
     /// A password grant of one person.
     pub fn sign_in(&self, person: usize) -> reqwest::RequestBuilder {
+        let request = self.http.post(format!("{}/oauth/token", self.base));
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        request.body(self.sign_in_form(&person.to_string()))
+    }
+
+    /// Its form.
+    pub fn sign_in_form(&self, person: &str) -> String {
         let (id, secret) = &self.client;
-        let form = format!(
+        format!(
             "grant_type=password&username=p{person}&password={}&client_id={id}&client_secret={secret}",
             PASSWORD.replace(' ', "+")
-        );
-        let request = self.http.post(format!("{}/oauth/token", self.base));
-        request.header("content-type", "application/x-www-form-urlencoded").body(form)
+        )
     }
 
     /// A token of the client's own.
@@ -140,9 +147,4 @@ async fn register(url: &str) -> (String, String) {
     store::revision::advance(&mut tx, &[store::revision::Change::Principal(principal)]).await.unwrap();
     tx.commit().await.unwrap();
     (id.to_string(), secret.expose().to_owned())
-}
-
-fn psql(url: &str, sql: &str) {
-    let done = Command::new("psql").args(["-XAtq", "-v", "ON_ERROR_STOP=1", url, "-c", sql]).output().unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }

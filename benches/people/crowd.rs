@@ -3,10 +3,6 @@
 use std::{
     collections::BTreeMap,
     future::Future,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
     time::{Duration, Instant},
 };
 
@@ -18,26 +14,6 @@ use crate::{
     figures::Figures,
     server::{PASSWORD, Server},
 };
-
-/// Sign-ins a second of so many callers, `count` in all.
-pub async fn sign_ins(server: &Server, callers: usize, count: usize) -> f64 {
-    let next = Arc::new(AtomicUsize::new(0));
-    let requests: Arc<Vec<_>> = Arc::new((0..count).map(|n| server.sign_in(n)).collect());
-    let start = Instant::now();
-    let mut tasks = JoinSet::new();
-    for _ in 0..callers {
-        let (next, requests) = (Arc::clone(&next), Arc::clone(&requests));
-        tasks.spawn(async move {
-            while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let answer = request.try_clone().unwrap().send().await.unwrap();
-                assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
-                answer.bytes().await.unwrap();
-            }
-        });
-    }
-    join(tasks).await;
-    count as f64 / start.elapsed().as_secs_f64()
-}
 
 async fn join<T: 'static>(mut tasks: JoinSet<T>) -> Vec<T> {
     let mut all = Vec::new();
