@@ -45,7 +45,7 @@ pub async fn authenticate(app: &App, headers: &HeaderMap, form: &Form) -> Result
         // to take Basic from every client with a password.
         Proof::Basic(..) | Proof::Post(..) => presented.is_some_and(|secret| found.has_secret(secret)),
         Proof::Assertion(assertion) => {
-            method == AuthMethod::PrivateKeyJwt && client_assertion::verify(app, &found, assertion).await?
+            method == AuthMethod::PrivateKeyJwt && Box::pin(client_assertion::verify(app, &found, assertion)).await?
         }
         Proof::Nothing(_) => method == AuthMethod::None,
     };

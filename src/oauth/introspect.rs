@@ -99,7 +99,7 @@ pub async fn introspect(
 
 async fn active(app: &App, caller: &Client, token: &str) -> Result<Option<ActiveToken>, OAuthError> {
     if token.starts_with(Opaque::REFRESH) {
-        return refresh_token(app, caller, token).await;
+        return Box::pin(refresh_token(app, caller, token)).await;
     }
     let Ok(verified) = app.tokens.verify_for_anybody(token) else { return Ok(None) };
     let concerned = verified.client == caller.id;

@@ -66,17 +66,21 @@ async fn access_token(app: &App, caller: &Client, token: &str, origin: &Origin) 
 
 /// Ends an authorization with every token that follows from it, on every node. Nothing happens if it has ended before.
 pub async fn end(app: &App, id: AuthorizationId, why: &str, origin: &Origin) -> Result<(), OAuthError> {
-    let now = app.clock.now();
-    let mut write = app.pdp.write().await?;
-    if store::authorizations::end(write.conn(), id, now).await? {
-        write.revoke(vec![format!("grant:{id}")], app.tokens.access_expiry(now) + Duration::MINUTE).await?;
-        let event = Event::new(why, origin).with("authorization", id.to_string());
-        let event = match &origin.client {
-            Some(client) => event.by(Principal::Client(client.clone())),
-            None => event,
-        };
-        store::audit::insert(write.conn(), now, &event).await?;
-    }
-    write.commit().await?;
-    Ok(())
+    // On the heap: it happens rarely, at the end of what happens all the time.
+    Box::pin(async {
+        let now = app.clock.now();
+        let mut write = app.pdp.write().await?;
+        if store::authorizations::end(write.conn(), id, now).await? {
+            write.revoke(vec![format!("grant:{id}")], app.tokens.access_expiry(now) + Duration::MINUTE).await?;
+            let event = Event::new(why, origin).with("authorization", id.to_string());
+            let event = match &origin.client {
+                Some(client) => event.by(Principal::Client(client.clone())),
+                None => event,
+            };
+            store::audit::insert(write.conn(), now, &event).await?;
+        }
+        write.commit().await?;
+        Ok(())
+    })
+    .await
 }

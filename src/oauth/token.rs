@@ -74,8 +74,8 @@ pub async fn token(
         "refresh_token" => refresh_token::grant(&app, asker).await?,
         GrantType::DEVICE_CODE => device::grant(&app, asker).await?,
         "client_credentials" => client_credentials::grant(&app, asker).await?,
-        "password" => password::grant(&app, asker).await?,
-        GrantType::MFA_OTP => password::second_step(&app, asker).await?,
+        "password" => Box::pin(password::grant(&app, asker)).await?,
+        GrantType::MFA_OTP => Box::pin(password::second_step(&app, asker)).await?,
         _ => return Err(OAuthError::UnsupportedGrantType),
     };
     Ok((no_store(), Json(tokens)))

@@ -70,7 +70,7 @@ impl Pdp {
             if newest == snapshot.revision {
                 return Ok(BatchAnswer { answers, revision: snapshot.revision });
             }
-            self.refresh().await?;
+            Box::pin(self.refresh()).await?;
         }
         Err(Error::RevisionUnavailable(self.snapshot().revision))
     }
@@ -92,7 +92,9 @@ impl Pdp {
     pub async fn standing(&self, principal: &Principal) -> Result<Arc<Standing>, Error> {
         match self.principals.get(principal) {
             Some(known) => Ok(known),
-            None => self.principals.read(&self.pool, principal).await,
+            // On the heap, as every path where nothing has to be read: whatever asks about a principal would else be moved
+            // about with kilobytes that it nearly never needs.
+            None => Box::pin(self.principals.read(&self.pool, principal)).await,
         }
     }
 }

@@ -14,7 +14,7 @@ impl Pdp {
         if let Some(wanted) = at_least
             && self.live.load().revision < wanted
         {
-            self.wait_for(wanted).await?;
+            Box::pin(self.wait_for(wanted)).await?;
         }
         if self.unconfirmed_for() > self.settings.staleness_bound { Err(Error::Stale) } else { Ok(()) }
     }

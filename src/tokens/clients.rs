@@ -64,11 +64,14 @@ impl Clients {
             Some(entry) => entry,
             None => self.kept.entry_by_ref(id).or_insert_with_if(fresh, outdated).into_value(),
         };
+        if let Some(registered) = entry.registered.get() {
+            return Ok(registered.clone());
+        }
         let registered = entry.registered.get_or_try_init(|| async {
             let known = store::within(store::clients::find_known(&self.pool, id)).await?;
             Ok::<_, pdp::Error>(known.filter(|known| known.client.active).map(|known| Arc::new(known.into())))
         });
-        Ok(registered.await?.clone())
+        Ok(Box::pin(registered).await?.clone())
     }
 
     /// What a token says that a client signed; times and audiences are the caller's business.
