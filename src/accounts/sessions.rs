@@ -8,7 +8,7 @@ use crate::{
     mail::Message,
     model::{Event, Origin, Principal, Revision, SessionId, SessionRecord, UserId, amr},
     pdp::Write,
-    store::{self, Conn, authorizations::Which, users::Credentials},
+    store::{self, Conn, authorizations::Which, sessions::Judged},
 };
 
 /// A session that was just opened or made stronger.
@@ -22,16 +22,16 @@ pub struct NewSession {
 }
 
 impl Accounts {
-    /// Opens a session for somebody who has proven who they are, and whom this transaction has locked.
+    /// Opens a session for somebody who has proven who they are. Unless they were `judged`, the transaction has locked them.
     ///
     /// # Errors
-    /// [`Error::Wrong`] when they are not as they were `judged`: no session outlives a change that overtook it (V-059).
+    /// [`Error::Wrong`] when they are not as judged any more: no session outlives a change that overtook it (V-059).
     pub(super) async fn open(
         &self,
         conn: &mut Conn,
         user: UserId,
         methods: &[&str],
-        judged: Option<&Credentials>,
+        judged: Option<&Judged<'_>>,
         origin: &Origin,
     ) -> Result<NewSession, Error> {
         let now = self.clock.now();

@@ -12,7 +12,7 @@ use crate::{
         Username,
     },
     pdp::{AccessRequest, ResourceInput, Session, Subject as Asking},
-    store::{self, Conn, users::Credentials},
+    store::{self, Conn, sessions::Judged, users::Credentials},
 };
 
 /// What a right password leads to.
@@ -55,24 +55,35 @@ impl Accounts {
             store::throttle::forget(&self.pool, &[attempts]).await?;
             return Err(refused);
         }
-        let mut tx = self.pool.begin().await?;
-        store::users::lock_pardoned(&mut *tx, user, &attempts).await?;
-        let done = if two_factors {
+        if two_factors {
+            let mut tx = self.pool.begin().await?;
+            store::users::lock(&mut *tx, user).await?;
             self.ensure_unchanged(&mut tx, &judged_by).await?;
+            store::throttle::forget(&mut *tx, &[attempts]).await?;
             let (token, now) = (Opaque::new(Opaque::CHALLENGE)?, self.clock.now());
             let until = now + self.settings.challenge;
             let client = origin.client.as_ref();
             store::second_factors::insert_challenge(&mut *tx, &token.hash(), user, client, now, until).await?;
-            SignIn::SecondFactor(token)
-        } else {
-            SignIn::Done(Box::new(self.open(&mut tx, user, &ONE_FACTOR, Some(&judged_by), origin).await?))
-        };
-        // Only a new browser is told of by mail.
-        match &done {
-            SignIn::Done(session) if session.device.is_some() => self.commit(tx).await?,
-            _ => tx.commit().await?,
+            tx.commit().await?;
+            return Ok(SignIn::SecondFactor(token));
         }
-        Ok(done)
+        let judged = Judged { by: &judged_by, attempts: &attempts };
+        let session = if origin.client.is_some() {
+            // One statement, which needs no transaction around it.
+            let mut conn = self.pool.acquire().await?;
+            self.open(&mut conn, user, &ONE_FACTOR, Some(&judged), origin).await?
+        } else {
+            let mut tx = self.pool.begin().await?;
+            let session = self.open(&mut tx, user, &ONE_FACTOR, Some(&judged), origin).await?;
+            // Only a new browser is told of by mail.
+            if session.device.is_some() {
+                self.commit(tx).await?
+            } else {
+                tx.commit().await?
+            }
+            session
+        };
+        Ok(SignIn::Done(Box::new(session)))
     }
 
     /// Somebody in a browser session proves once more who they are.

@@ -96,10 +96,11 @@ pub async fn consume_step(db: impl PgExecutor<'_>, user: UserId, step: i64) -> R
 /// Takes everything of a person's second factor away; false when there was none in use.
 pub async fn delete_all(db: impl PgExecutor<'_>, user: UserId) -> Result<bool, Error> {
     let row = sqlx::query_scalar!(
-        r#"WITH codes AS (DELETE FROM backup_codes WHERE user_id = $1),
+        r#"WITH person AS (SELECT id FROM users WHERE id = $1 FOR UPDATE),
+                codes AS (DELETE FROM backup_codes WHERE user_id = $1),
                 bypasses AS (DELETE FROM mfa_bypasses WHERE user_id = $1),
                 challenges AS (DELETE FROM mfa_challenges WHERE user_id = $1),
-                secrets AS (DELETE FROM totp WHERE user_id = $1 RETURNING active)
+                secrets AS (DELETE FROM totp WHERE user_id = (SELECT id FROM person) RETURNING active)
            SELECT coalesce(bool_or(active), false) AS "had!" FROM secrets"#,
         user.0
     );

@@ -33,30 +33,42 @@ pub struct Limits {
     pub absolute: Duration,
 }
 
-/// Opens a session and puts that on record, in one statement as every login makes it. False when the person is not as
-/// `judged` any more: switched off, with another password, or with or without a second factor. Nothing is written then.
+/// A login by password alone, as it was judged.
+pub struct Judged<'a> {
+    /// By what.
+    pub by: &'a Credentials,
+    /// What its attempts were counted under.
+    pub attempts: &'a str,
+}
+
+/// Opens a session and puts that on record, in one statement as every login makes it. One that was `judged` forgets its
+/// attempts; false, and nothing written, when the person is not as judged any more: switched off, with another password,
+/// or with a second factor. The person is locked, so nobody changes them meanwhile.
 pub async fn open(
     db: impl PgExecutor<'_>,
     session: &SessionRecord,
     token: Option<TokenHash>,
     idle: Duration,
-    judged: Option<&Credentials>,
+    judged: Option<&Judged<'_>>,
     event: &Event<'_>,
 ) -> Result<bool, Error> {
     let (actor, target) = (event.actor.as_ref(), event.target.as_ref());
     let opened = sqlx::query!(
-        "WITH opened AS (
+        "WITH person AS (
+           SELECT id FROM users
+           WHERE id = $2 AND ($12::timestamptz IS NULL OR (active AND password_changed_at = $12 AND mfa = $13))
+           FOR UPDATE
+         ), pardoned AS (
+           DELETE FROM throttle WHERE subject = $14 AND EXISTS (SELECT FROM person)
+         ), opened AS (
            INSERT INTO sessions (id, user_id, token_hash, client_id, auth_time, amr, address, user_agent, created_at,
                                  last_used_at, idle_expires_at, expires_at)
-           SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11
-           WHERE $12::timestamptz IS NULL
-             OR EXISTS (SELECT FROM users WHERE id = $2 AND active AND password_changed_at = $12
-                          AND $13 = EXISTS (SELECT FROM totp WHERE user_id = $2 AND totp.active))
+           SELECT $1, id, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11 FROM person
            RETURNING id
          )
          INSERT INTO audit (id, at, actor_type, actor_id, action, target_type, target_id, outcome, address, request_id,
                             client_id, details)
-         SELECT $14, $9, $15, $16, $17, $18, $19, $20, $7, $21, $4, $22 FROM opened",
+         SELECT $15, $9, $16, $17, $18, $19, $20, $21, $7, $22, $4, $23 FROM opened",
         session.id.0,
         session.user.0,
         token.as_ref().map(|hash| hash.as_slice()),
@@ -68,8 +80,9 @@ pub async fn open(
         session.created_at,
         session.created_at + idle,
         session.expires_at,
-        judged.map(|judged| judged.password_changed_at),
-        judged.is_some_and(|judged| judged.mfa),
+        judged.map(|judged| judged.by.password_changed_at),
+        judged.is_some_and(|judged| judged.by.mfa),
+        judged.map(|judged| judged.attempts),
         Uuid::now_v7(),
         actor.map(|a| a.kind().as_str()),
         actor.map(|a| a.id()),

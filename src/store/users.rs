@@ -131,8 +131,8 @@ pub async fn find_id(db: impl PgExecutor<'_>, username: &Username) -> Result<Opt
 pub async fn find(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<UserRow>, Error> {
     let row = sqlx::query_as!(
         UserRow,
-        r#"SELECT id, username, email, email_verified, display_name, locale, zoneinfo, active,
-             EXISTS (SELECT FROM totp WHERE user_id = id AND totp.active) AS "mfa!", created_at, updated_at
+        r#"SELECT id, username, email, email_verified, display_name, locale, zoneinfo, active, mfa,
+             created_at, updated_at
            FROM users WHERE id = $1"#,
         id.0
     );
@@ -149,8 +149,8 @@ pub async fn list(
 ) -> Result<Vec<UserRow>, Error> {
     let rows = sqlx::query_as!(
         UserRow,
-        r#"SELECT id, username, email, email_verified, display_name, locale, zoneinfo, active,
-             EXISTS (SELECT FROM totp WHERE user_id = id AND totp.active) AS "mfa!", created_at, updated_at
+        r#"SELECT id, username, email, email_verified, display_name, locale, zoneinfo, active, mfa,
+             created_at, updated_at
            FROM users
            WHERE ($1 = '' OR starts_with(username_key, $1) OR starts_with(email_key, $1)
                   OR strpos(lower(coalesce(display_name, '')), $1) > 0)
@@ -167,8 +167,7 @@ pub async fn list(
 /// What a login with this name is compared with.
 pub async fn credentials_by_username(db: impl PgExecutor<'_>, name: &Username) -> Result<Option<Credentials>, Error> {
     let row = sqlx::query!(
-        r#"SELECT id, password_hash, active, password_changed_at, EXISTS (SELECT FROM totp WHERE user_id = id AND totp.active) AS "mfa!"
-           FROM users WHERE username_key = $1"#,
+        "SELECT id, password_hash, active, password_changed_at, mfa FROM users WHERE username_key = $1",
         name.key()
     );
     Ok(row.fetch_optional(db).await?.map(|r| Credentials {
@@ -183,9 +182,8 @@ pub async fn credentials_by_username(db: impl PgExecutor<'_>, name: &Username) -
 /// What a login with this address is compared with: of whoever has proven it, else of the only one who claims it.
 pub async fn credentials_by_email(db: impl PgExecutor<'_>, email: &Email) -> Result<Option<Credentials>, Error> {
     let rows = sqlx::query!(
-        r#"SELECT id, password_hash, active, email_verified, password_changed_at,
-             EXISTS (SELECT FROM totp WHERE user_id = id AND totp.active) AS "mfa!"
-           FROM users WHERE email_key = $1 ORDER BY email_verified DESC LIMIT 2"#,
+        "SELECT id, password_hash, active, email_verified, password_changed_at, mfa
+         FROM users WHERE email_key = $1 ORDER BY email_verified DESC LIMIT 2",
         email.key()
     );
     let mut rows = rows.fetch_all(db).await?;
@@ -204,11 +202,7 @@ pub async fn credentials_by_email(db: impl PgExecutor<'_>, email: &Email) -> Res
 
 /// What a password that is asked for again is compared with.
 pub async fn credentials(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<Credentials>, Error> {
-    let row = sqlx::query!(
-        r#"SELECT password_hash, active, password_changed_at, EXISTS (SELECT FROM totp WHERE user_id = id AND totp.active) AS "mfa!"
-           FROM users WHERE id = $1"#,
-        id.0
-    );
+    let row = sqlx::query!("SELECT password_hash, active, password_changed_at, mfa FROM users WHERE id = $1", id.0);
     Ok(row.fetch_optional(db).await?.map(|r| Credentials {
         id,
         password_hash: r.password_hash.map(Secret::new),
@@ -222,17 +216,6 @@ pub async fn credentials(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<C
 /// date.
 pub async fn lock(db: impl PgExecutor<'_>, id: UserId) -> Result<(), Error> {
     sqlx::query!("SELECT id FROM users WHERE id = $1 FOR UPDATE", id.0).fetch_optional(db).await?;
-    Ok(())
-}
-
-/// The same, and forgets the attempts of a subject if the transaction commits.
-pub async fn lock_pardoned(db: impl PgExecutor<'_>, id: UserId, subject: &str) -> Result<(), Error> {
-    let pardoned = sqlx::query!(
-        "WITH pardoned AS (DELETE FROM throttle WHERE subject = $2) SELECT id FROM users WHERE id = $1 FOR UPDATE",
-        id.0,
-        subject
-    );
-    pardoned.fetch_optional(db).await?;
     Ok(())
 }
 

@@ -37,9 +37,12 @@ impl Line {
 
     /// A job took so long.
     pub(super) fn worked(&self, took: Duration) {
-        let average = self.work.load(Ordering::Relaxed);
+        let average = match self.work.load(Ordering::Relaxed) {
+            0 => micros(took),
+            average => (average * (LATELY - 1) + micros(took)) / LATELY,
+        };
         // Of two threads that end at once one may be forgotten, which an average survives.
-        self.work.store((average * (LATELY - 1) + micros(took)) / LATELY, Ordering::Relaxed);
+        self.work.store(average, Ordering::Relaxed);
     }
 
     /// How long so many jobs take.

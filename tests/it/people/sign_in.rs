@@ -55,6 +55,31 @@ async fn a_wrong_password_an_unknown_name_and_a_closed_account_look_alike() {
     ana.sign_in().await.is(200);
 }
 
+/// V-064: who finds no room is sent away at once, and not all of them until the same second.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_is_told_to_come_back_one_after_another() {
+    let narrow =
+        [("DEODAR_PASSWORD_THREADS", "1"), ("DEODAR_PASSWORD_QUEUE", "1"), ("DEODAR_PASSWORD_MEMORY", "131072")];
+    let app = TestApp::spawn_with(&narrow).await;
+    app.admin().await;
+    let ana = app.person("ana").await;
+    let names: Vec<String> = (0..40).map(|n| format!("stranger{n}")).collect();
+    let mut waits: Vec<u64> = Vec::new();
+    for answer in join_all(names.iter().map(|name| ana.shop.sign_in(name, PASSWORD))).await {
+        match answer.status {
+            503 => {
+                waits.push(answer.header("retry-after").parse().unwrap());
+                answer.oauth(503, "temporarily_unavailable");
+            }
+            _ => drop(answer.oauth(400, "invalid_grant")),
+        }
+    }
+    waits.sort_unstable();
+    assert!(waits.len() > 30 && (1..=20).contains(&waits[0]), "{waits:?}");
+    assert!(waits[0] < waits[waits.len() - 1] && waits[waits.len() - 1] <= 20, "{waits:?}");
+    ana.sign_in().await.is(200);
+}
+
 /// V-027, V-028: one counter, whichever way and wherever.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_way_to_guess_a_password_is_counted_together() {
