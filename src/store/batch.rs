@@ -70,6 +70,11 @@ impl<Q, A> Inner<Q, A> {
         waiting.lanes += usize::from(opens);
         opens.then(|| Lane { inner: Arc::clone(self), given_back: false })
     }
+
+    /// Not for ever: nobody may stand behind a connection that fell silent.
+    async fn answer(&self, questions: &[Q]) -> Result<Vec<A>, Error> {
+        within((self.statement)(&self.pool, questions)).await
+    }
 }
 
 impl<Q: Send + Sync, A: Send> Lane<Q, A> {
@@ -78,7 +83,7 @@ impl<Q: Send + Sync, A: Send> Lane<Q, A> {
             // Whoever is about to ask shall ask now.
             tokio::task::yield_now().await;
             let Some((questions, callers)) = self.take() else { return };
-            match (self.inner.statement)(&self.inner.pool, &questions).await {
+            match self.inner.answer(&questions).await {
                 Ok(answers) => {
                     for (caller, answer) in callers.into_iter().zip(answers) {
                         let _gave_up = caller.send(Ok(answer));
@@ -98,7 +103,7 @@ impl<Q: Send + Sync, A: Send> Lane<Q, A> {
 
     async fn one_by_one(&self, questions: Vec<Q>, callers: Vec<Caller<A>>) {
         for (question, caller) in questions.into_iter().zip(callers) {
-            let answer = (self.inner.statement)(&self.inner.pool, std::slice::from_ref(&question)).await;
+            let answer = self.inner.answer(std::slice::from_ref(&question)).await;
             let answer = answer.and_then(|mut answers| answers.pop().ok_or(sqlx::Error::RowNotFound.into()));
             let _gave_up = caller.send(answer);
         }

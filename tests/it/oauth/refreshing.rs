@@ -1,12 +1,12 @@
 //! Refresh tokens (security §1.3, §2.6 V-073).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::json;
 
 use super::flow::{OAuthClient, claims};
-use crate::{answer::Answer, app::TestApp};
+use crate::{answer::Answer, app::TestApp, database::Wire};
 
 /// N-089, N-092, N-093: each is followed by the next, and keeps what was authorized.
 #[tokio::test(flavor = "multi_thread")]
@@ -131,6 +131,27 @@ async fn a_crowd_of_refreshes_is_answered_each_its_own() {
     }
     shop.refresh(&next, &[]).await.oauth(400, "invalid_grant");
     assert_eq!(app.count_events("refresh_token_replayed", "success").await, 1);
+}
+
+/// Nobody stands behind a connection that fell silent for longer than one statement may take.
+#[tokio::test(flavor = "multi_thread")]
+async fn refreshes_go_on_when_connections_fall_silent() {
+    let (app, cable) = TestApp::spawn_over_cable(&[]).await;
+    let admin = app.admin().await;
+    let shop = app.web_client(&admin, json!({})).await;
+    let mut browser = app.browser_of(&app.person("ana").await).await;
+    let refresh = shop.offline_tokens(&mut browser).await.text_at("/refresh_token");
+    let next = shop.refresh(&refresh, &[]).await.is(200).text_at("/refresh_token");
+    cable.make(Wire::Replaced);
+    let replaced = Instant::now();
+    loop {
+        let answer = shop.refresh(&next, &[]).await;
+        if answer.status == 200 {
+            break;
+        }
+        answer.oauth(503, "temporarily_unavailable");
+        assert!(replaced.elapsed() < Duration::from_secs(20), "no recovery");
+    }
 }
 
 /// N-094: an absolute life, and an idle one.
