@@ -6,8 +6,8 @@ use super::{AccessRequest, Error, Pdp, Session, Subject, principals::Standing};
 use crate::{
     model::{EntityRef, Fields, Principal, PrincipalKind, Revision},
     policy::{
-        ActionIx, Context, FlatEntity, Holder, Mistyped, Nearest, PolicyError, Question, Reason, Resource, Snapshot,
-        attributes, context, list,
+        ActionIx, Context, FlatEntity, Holder, Mistyped, Nearest, PolicyError, Question, Reason, Resource, SESSION,
+        Snapshot, attributes, context, list,
     },
 };
 
@@ -167,7 +167,7 @@ fn names(snapshot: &Snapshot, request: &AccessRequest) -> Result<ActionIx, Error
             return Err(Error::NotApplicable { field, message });
         }
     }
-    if request.context.iter().any(|(name, _)| name == "session") {
+    if request.context.iter().any(|(name, _)| name == SESSION) {
         return Err(Mistyped::new("context.session", "the server fills this from `token`; leave it out").into());
     }
     Ok(ix)
@@ -223,11 +223,8 @@ fn circumstances(
 ) -> Result<Context, Error> {
     let vocabulary = &snapshot.bundle.vocabulary;
     let ty = &vocabulary.at(action).context;
-    let session = session.filter(|_| ty.0.contains_key("session"));
-    let Some(session) = session else { return Ok(context(vocabulary, ty, fields)?) };
-    let mut fields = fields.clone();
-    fields.push(("session".to_owned(), session.to_json()));
-    Ok(context(vocabulary, ty, &fields)?)
+    let session = session.filter(|_| ty.0.contains_key(SESSION)).map(Session::to_json);
+    Ok(context(vocabulary, ty, fields, session.as_ref())?)
 }
 
 /// A principal of a type that an application's schema declares: it is what the caller says.
@@ -238,12 +235,13 @@ fn foreign(snapshot: &Snapshot, subject: &Subject) -> Result<Holder, Error> {
 
 fn resource(snapshot: &Snapshot, request: &AccessRequest, target: Option<&Holder>) -> Result<Resource, Error> {
     let input = &request.resource;
-    let roles = match known(&input.entity) {
-        Known::Principal(_) | Known::Nobody => target.map_or(Vec::new(), |holder| holder.roles.clone()),
-        Known::Foreign if input.entity.ty == "Role" => {
-            snapshot.role_ix(&input.entity.id).map_or(Vec::new(), |ix| snapshot.closure(&[ix]))
+    let (roles, entity) = match (known(&input.entity), target) {
+        (Known::Principal(_), Some(holder)) => (holder.roles.clone(), Some(holder.entity.clone())),
+        (Known::Principal(_) | Known::Nobody, _) => (Vec::new(), None),
+        (Known::Foreign, _) if input.entity.ty == "Role" => {
+            (snapshot.role_ix(&input.entity.id).map_or(Vec::new(), |ix| snapshot.closure(&[ix])), None)
         }
-        Known::Foreign => {
+        (Known::Foreign, _) => {
             let (entity, roles) = described(snapshot, "resource", &input.entity, &input.attributes, &input.parents)?;
             // A resource may be inside a role, and then it is inside what the role inherits.
             let inherited = snapshot.closure(&roles).into_iter().filter_map(|ix| snapshot.role(ix));
@@ -253,11 +251,16 @@ fn resource(snapshot: &Snapshot, request: &AccessRequest, target: Option<&Holder
         }
     };
     refuse_facts("resource", &input.attributes, &input.parents)?;
-    within_roles(snapshot, &input.entity, &roles)
+    within_roles(snapshot, &input.entity, &roles, entity)
 }
 
-/// A `User`, `Client` or `Role`, of which the server knows everything itself.
-fn within_roles(snapshot: &Snapshot, reference: &EntityRef, roles: &[u32]) -> Result<Resource, Error> {
+/// A `User`, `Client` or `Role`, of which the server knows everything itself; with the entity, if that is at hand.
+fn within_roles(
+    snapshot: &Snapshot,
+    reference: &EntityRef,
+    roles: &[u32],
+    entity: Option<FlatEntity>,
+) -> Result<Resource, Error> {
     let uid = |entity: &EntityRef| {
         snapshot.bundle.vocabulary.uid(entity).map_err(|unknown| Error::Unknown { field: "resource.type", unknown })
     };
@@ -266,7 +269,10 @@ fn within_roles(snapshot: &Snapshot, reference: &EntityRef, roles: &[u32]) -> Re
         .filter_map(|ix| Some(EntityRef::new("Role", snapshot.role(*ix)?.name.as_str())))
         .filter(|role| role != reference)
         .collect();
-    let entity = FlatEntity::bare(uid(reference)?, ancestors.iter().map(uid).collect::<Result<Vec<_>, _>>()?);
+    let entity = match entity {
+        Some(known) => known,
+        None => FlatEntity::bare(uid(reference)?, ancestors.iter().map(uid).collect::<Result<Vec<_>, _>>()?),
+    };
     Ok(Resource { reference: reference.clone(), ancestors, entity })
 }
 

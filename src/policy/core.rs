@@ -138,7 +138,7 @@ impl Value {
     }
 
     /// `{ … }`. No name may be there twice.
-    pub fn record(fields: Vec<(String, Self)>) -> Self {
+    pub fn record(fields: Vec<(&str, Self)>) -> Self {
         Self(ast::Value::record(fields.into_iter().map(|(name, value)| (name, value.0)), None))
     }
 
@@ -160,7 +160,7 @@ impl Value {
 }
 
 /// The circumstances of a request. No name may be there twice.
-pub fn context(fields: Vec<(String, Value)>) -> Context {
+pub fn context(fields: Vec<(&str, Value)>) -> Context {
     let fields = fields.into_iter().map(|(name, value)| (name.into(), value.0)).collect();
     ast::Context::Value(Arc::new(fields)).into()
 }
@@ -171,11 +171,7 @@ pub struct FlatEntity(Arc<ast::Entity>);
 
 impl FlatEntity {
     /// `ancestors` must be complete: the parents, their parents, and so on.
-    pub fn new(
-        uid: EntityUid,
-        attributes: Vec<(String, Value)>,
-        ancestors: impl IntoIterator<Item = EntityUid>,
-    ) -> Self {
+    pub fn new(uid: EntityUid, attributes: Vec<(&str, Value)>, ancestors: impl IntoIterator<Item = EntityUid>) -> Self {
         let attributes = attributes.into_iter().map(|(name, value)| (name.into(), value.0.into()));
         let ancestors = ancestors.into_iter().map(Into::into).collect();
         Self(Arc::new(ast::Entity::new_with_attr_partial_value(uid.into(), attributes, HashSet::new(), ancestors, [])))
@@ -245,16 +241,16 @@ mod tests {
     fn a_value_is_what_the_public_api_would_evaluate() {
         let uid = || r#"User::"ab""#.parse().unwrap();
         let text = |ty, text| Value::extension(ty, text).unwrap().unwrap();
-        let ours = context(named([
+        let ours = context(vec![
             ("b", Value::bool(true)),
             ("n", Value::long(i64::MIN)),
             ("s", Value::string("a\u{2028}*")),
             ("e", Value::entity(uid())),
             ("set", Value::set(vec![Value::long(2), Value::long(1), Value::long(2), Value::set(Vec::new())])),
-            ("record", Value::record(vec![("x".to_owned(), Value::bool(false))])),
+            ("record", Value::record(vec![("x", Value::bool(false))])),
             ("ip", text("ipaddr", "10.0.0.0/8")),
             ("at", text("datetime", "2026-11-27")),
-        ]));
+        ]);
         let public = cedar_policy::Context::from_pairs(named([
             ("b", Public::new_bool(true)),
             ("n", Public::new_long(i64::MIN)),

@@ -34,6 +34,6 @@ pub use self::{
     load::Loader,
     slice::{Candidates, Resource},
     snapshot::{Delta, Holder, Role, RoleIx, Snapshot, StoredGrant},
-    value::{Mistyped, attributes, context, entity_ref},
+    value::{Mistyped, SESSION, attributes, context, entity_ref},
     vocabulary::{Action, ActionIx, EntityType, Unknown, Vocabulary, nearest, parse_entity},
 };

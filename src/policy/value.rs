@@ -10,6 +10,9 @@ use super::{
 };
 use crate::model::{EntityRef, Json};
 
+/// What the server itself puts into the circumstances of a request.
+pub const SESSION: &str = "session";
+
 /// A value does not fit the schema.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{path}`: {message}")]
@@ -36,28 +39,38 @@ impl Mistyped {
 
 /// Reads the attributes of an entity or a context that is called `at`. A missing attribute is no fault here: a policy
 /// that needs it reports an error, and an erroring policy never allows.
-pub fn attributes(
+pub fn attributes<'a>(
     vocabulary: &Vocabulary,
     ty: &RecordType,
-    fields: &[(String, Json)],
+    fields: &'a [(String, Json)],
     at: &str,
-) -> Result<Vec<(String, Value)>, Mistyped> {
+) -> Result<Vec<(&'a str, Value)>, Mistyped> {
     record(vocabulary, ty, fields).map_err(|fault| fault.within(at))
 }
 
-/// Reads the circumstances of a request.
-pub fn context(vocabulary: &Vocabulary, ty: &RecordType, fields: &[(String, Json)]) -> Result<Context, Mistyped> {
-    if fields.is_empty() {
-        return Ok(Context::empty());
-    }
-    Ok(core::context(attributes(vocabulary, ty, fields, "context")?))
-}
-
-fn record(
+/// Reads the circumstances of a request, and the session in them where there is one.
+pub fn context(
     vocabulary: &Vocabulary,
     ty: &RecordType,
     fields: &[(String, Json)],
-) -> Result<Vec<(String, Value)>, Mistyped> {
+    session: Option<&Json>,
+) -> Result<Context, Mistyped> {
+    if fields.is_empty() && session.is_none() {
+        return Ok(Context::empty());
+    }
+    let mut values = attributes(vocabulary, ty, fields, "context")?;
+    if let Some((expected, session)) = ty.0.get(SESSION).zip(session) {
+        let session = value(vocabulary, expected, session).map_err(|fault| fault.within(SESSION).within("context"))?;
+        values.push((SESSION, session));
+    }
+    Ok(core::context(values))
+}
+
+fn record<'a>(
+    vocabulary: &Vocabulary,
+    ty: &RecordType,
+    fields: &'a [(String, Json)],
+) -> Result<Vec<(&'a str, Value)>, Mistyped> {
     let read = fields.iter().map(|(name, json)| {
         let Some(expected) = ty.0.get(name) else {
             let hint = match nearest(name, ty.0.keys()) {
@@ -66,7 +79,7 @@ fn record(
             };
             return Err(Mistyped::new(name, format!("the schema declares no such attribute here{hint}")));
         };
-        Ok((name.clone(), value(vocabulary, expected, json).map_err(|fault| fault.within(name))?))
+        Ok((name.as_str(), value(vocabulary, expected, json).map_err(|fault| fault.within(name))?))
     });
     read.collect()
 }

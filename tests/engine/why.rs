@@ -66,7 +66,7 @@ fn holder(snapshot: &Snapshot, roles: &[&str]) -> Holder {
 
 /// Document `d` in folder `f`.
 fn document(secret: bool) -> Resource {
-    let facts = vec![("secret".to_owned(), Value::bool(secret))];
+    let facts = vec![("secret", Value::bool(secret))];
     let entity = FlatEntity::new(uid("Document", "d"), facts, [uid("Folder", "f")]);
     Resource { reference: EntityRef::new("Document", "d"), ancestors: vec![EntityRef::new("Folder", "f")], entity }
 }

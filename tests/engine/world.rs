@@ -414,16 +414,16 @@ impl Ask {
     }
 
     /// The same as the engine takes them.
-    fn values(&self) -> Vec<(String, Value)> {
+    fn values(&self) -> Vec<(&'static str, Value)> {
         if self.resource_ty() != "Document" {
             return Vec::new();
         }
         let from = self.secret.filter(|s| *s).and_then(|_| Value::extension("ipaddr", "10.1.2.3").expect("an address"));
-        let mut all = vec![("tags".to_owned(), Value::set(vec![Value::string("x")]))];
-        all.extend(self.owner().map(|owner| ("owner".to_owned(), Value::entity(owner))));
-        all.extend(self.size.map(|size| ("size".to_owned(), Value::long(size))));
-        all.extend(self.secret.map(|secret| ("secret".to_owned(), Value::bool(secret))));
-        all.extend(from.map(|from| ("from".to_owned(), from)));
+        let mut all = vec![("tags", Value::set(vec![Value::string("x")]))];
+        all.extend(self.owner().map(|owner| ("owner", Value::entity(owner))));
+        all.extend(self.size.map(|size| ("size", Value::long(size))));
+        all.extend(self.secret.map(|secret| ("secret", Value::bool(secret))));
+        all.extend(from.map(|from| ("from", from)));
         all
     }
 
@@ -450,7 +450,7 @@ impl Ask {
         }
         let direct: Vec<_> = names.iter().filter_map(|name| snapshot.role_ix(name.as_str())).collect();
         let ancestors = snapshot.role_uids(&snapshot.closure(&direct));
-        let level = vec![("level".to_owned(), Value::long(4))];
+        let level = vec![("level", Value::long(4))];
         let entity = FlatEntity::new(self.principal_uid(), level, ancestors);
         snapshot.foreign_holder(entity, &direct)
     }
