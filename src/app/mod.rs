@@ -29,8 +29,8 @@ use crate::{
     pdp::{self, Adopted, Pdp},
     policy::Files,
     post::Post,
-    store::{self, refresh_tokens::RefreshTokens},
-    tokens::{Clients, Document, Keys, KeysError, Permits, Tokens},
+    store,
+    tokens::{Clients, Document, Keys, KeysError, Permits, RefreshTokens, Tokens},
 };
 
 /// See the module.
@@ -135,6 +135,7 @@ impl App {
         let clients =
             Clients::new(pool.clone(), Arc::clone(&pdp), fetcher.clone(), options.clock.clone(), config.client_cache);
         let permits = Permits::new(Arc::clone(&pdp), config.client_cache);
+        let refresh_tokens = RefreshTokens::new(pool.clone(), config.token_cache);
         let issuer = config.issuer.as_str().to_owned();
         let clock = &options.clock;
         let tokens = Tokens::new(settings::tokens(&config), clock.clone(), keys);
@@ -167,7 +168,7 @@ impl App {
             pdp,
             clients,
             permits,
-            refresh_tokens: RefreshTokens::new(pool.clone()),
+            refresh_tokens,
             tokens: Arc::new(tokens),
             accounts: Arc::new(accounts),
             post,

@@ -123,7 +123,7 @@ settings! {
     principal_cache: u64 = "DEODAR_PRINCIPAL_CACHE" or "200000" => number(0..=100_000_000);
     /// The number of clients that are remembered.
     client_cache: u64 = "DEODAR_CLIENT_CACHE" or "20000" => number(0..=100_000_000);
-    /// The number of verified access tokens that are remembered.
+    /// The number of verified access tokens that are remembered, and that of refresh tokens that were given out last.
     token_cache: u64 = "DEODAR_TOKEN_CACHE" or "100000" => number(0..=100_000_000);
     /// The longest chain of roles that inherit each other.
     role_depth: u32 = "DEODAR_ROLE_DEPTH" or "25" => number(1..=1000);

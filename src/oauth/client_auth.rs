@@ -2,7 +2,7 @@
 //!
 //! One way at a time. Whatever is wrong, the answer is the same, and an unknown client is as slow as a wrong secret.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use axum::http::{HeaderMap, header};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -11,11 +11,11 @@ use super::{client_assertion, error::OAuthError, form::Form};
 use crate::{app::App, model::AuthMethod, tokens::Registered};
 
 /// What a request proves its client by.
-enum Proof {
+enum Proof<'a> {
     Basic(String, String),
-    Post(String, String),
-    Assertion(String),
-    Nothing(String),
+    Post(&'a str, &'a str),
+    Assertion(&'a str),
+    Nothing(&'a str),
 }
 
 /// Authenticates the client of a request. A public client is who it says it is: whatever it presents has to be its own.
@@ -24,15 +24,16 @@ pub async fn authenticate(app: &App, headers: &HeaderMap, form: &Form) -> Result
     let failed = || OAuthError::InvalidClient { basic };
     let proof = Proof::of(headers, form)?;
     let (id, presented) = match &proof {
-        Proof::Basic(id, secret) | Proof::Post(id, secret) => (id.clone(), Some(secret.as_str())),
+        Proof::Basic(id, secret) => (Cow::Borrowed(id.as_str()), Some(secret.as_str())),
+        Proof::Post(id, secret) => (Cow::Borrowed(*id), Some(*secret)),
         Proof::Assertion(assertion) => {
             let id = client_assertion::claimed(assertion).ok_or_else(failed)?;
             if form.get("client_id").is_some_and(|named| named != id) {
                 return Err(failed());
             }
-            (id, None)
+            (Cow::Owned(id), None)
         }
-        Proof::Nothing(id) => (id.clone(), None),
+        Proof::Nothing(id) => (Cow::Borrowed(*id), None),
     };
     let found = match id.parse() {
         Ok(id) => app.clients.find(&id).await?,
@@ -63,8 +64,8 @@ pub async fn authenticate_confidential(
     if found.client.is_confidential() { Ok(found) } else { Err(OAuthError::InvalidClient { basic }) }
 }
 
-impl Proof {
-    fn of(headers: &HeaderMap, form: &Form) -> Result<Self, OAuthError> {
+impl<'a> Proof<'a> {
+    fn of(headers: &HeaderMap, form: &'a Form) -> Result<Self, OAuthError> {
         let basic = headers.contains_key(header::AUTHORIZATION);
         let failed = || OAuthError::InvalidClient { basic };
         let (id, secret, assertion) = (form.get("client_id"), form.get("client_secret"), form.get("client_assertion"));
@@ -75,7 +76,7 @@ impl Proof {
         }
         if let Some(assertion) = assertion {
             let jwt = form.get("client_assertion_type") == Some(client_assertion::TYPE);
-            return if jwt { Ok(Self::Assertion(assertion.to_owned())) } else { Err(failed()) };
+            return if jwt { Ok(Self::Assertion(assertion)) } else { Err(failed()) };
         }
         if basic {
             let (named, secret) = read_basic(headers).ok_or_else(failed)?;
@@ -85,8 +86,8 @@ impl Proof {
             return Ok(Self::Basic(named, secret));
         }
         match (id, secret) {
-            (Some(id), Some(secret)) => Ok(Self::Post(id.to_owned(), secret.to_owned())),
-            (Some(id), None) => Ok(Self::Nothing(id.to_owned())),
+            (Some(id), Some(secret)) => Ok(Self::Post(id, secret)),
+            (Some(id), None) => Ok(Self::Nothing(id)),
             (None, _) => Err(failed()),
         }
     }
@@ -99,11 +100,12 @@ fn read_basic(headers: &HeaderMap) -> Option<(String, String)> {
     if sent.next().is_some() || !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
-    let joined = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
-    let (id, secret) = joined.split_once(':')?;
-    let decode = |text: &str| {
+    let mut id = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let secret = id.split_off(id.find(':')? + 1);
+    id.pop();
+    let decode = |text: String| {
         if !text.contains(['%', '+']) {
-            return Some(text.to_owned());
+            return Some(text);
         }
         let text = text.replace('&', "%26").replace('=', "%3D");
         url::form_urlencoded::parse(text.as_bytes()).next().map(|(key, _)| key.into_owned())

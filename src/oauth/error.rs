@@ -2,6 +2,7 @@
 
 use axum::{
     Json,
+    body::Body,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -144,6 +145,19 @@ impl IntoResponse for OAuthError {
         }
         response
     }
+}
+
+/// An answer that nobody keeps (RFC 6749 §5.1).
+pub fn unkept(body: &impl Serialize) -> Result<Response, OAuthError> {
+    // What is usual fits, and is not moved as it grows.
+    let mut json = Vec::with_capacity(2048);
+    serde_json::to_writer(&mut json, body).map_err(|error| ApiError::Internal(error.into()))?;
+    let mut response = Response::new(Body::from(json));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    Ok(response)
 }
 
 /// RFC 6749 §5.1.

@@ -109,7 +109,7 @@ impl From<Issued> for TokenResponse {
             access_token: issued.token,
             token_type: if issued.bound { "DPoP" } else { "Bearer" },
             expires_in: issued.expires_in,
-            scope: issued.scope.to_string(),
+            scope: issued.scope,
             refresh_token: None,
             id_token: None,
         }

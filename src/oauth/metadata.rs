@@ -4,7 +4,6 @@
 
 use axum::{extract::State, http::HeaderMap, response::Response};
 use serde_json::{Value, json};
-use time::Duration;
 
 use super::{authorize::ResponseMode, document::answer};
 use crate::{
@@ -13,8 +12,6 @@ use crate::{
     model::{Algorithm, AuthMethod, Claim, GrantType, ScopeSet, SessionRecord},
     tokens::{Document, Tokens},
 };
-
-const MAX_AGE: Duration = Duration::minutes(5);
 
 /// What this OpenID provider can do.
 #[utoipa::path(get, path = "/.well-known/openid-configuration", tag = "oauth", security(()),
@@ -38,7 +35,7 @@ pub async fn oauth(State(app): State<App>, headers: HeaderMap) -> Response {
 }
 
 fn document(app: &App, headers: &HeaderMap) -> Response {
-    answer(headers, app.metadata.get_or_init(|| Document::new(&describe(app))), MAX_AGE)
+    answer(headers, app.metadata.get_or_init(|| Document::new(&describe(app))))
 }
 
 fn describe(app: &App) -> Value {

@@ -28,7 +28,7 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
     let (hash, now) = (digest(token.as_bytes()), app.clock.now());
     let found = app
         .refresh_tokens
-        .find(hash)
+        .last_known(hash)
         .await?
         .filter(|found| found.authorization.client == client.id && !found.ended)
         .ok_or(BAD)?;
@@ -63,11 +63,13 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
         at: now,
         idle: app.authorization_ends(now).idle,
     };
-    if app.refresh_tokens.rotate(rotation).await? {
-        issue.make(app).await
-    } else {
-        // Somebody else was faster with the very same token.
-        replayed(app, &found, origin).await
+    if app.refresh_tokens.rotate(&found, rotation).await? {
+        return issue.make(app).await;
+    }
+    // It was used or ended where this node did not see it, or somebody was faster with the very same token.
+    match app.refresh_tokens.find(hash).await? {
+        Some(found) if found.used && !found.ended => replayed(app, &found, origin).await,
+        _ => Err(BAD),
     }
 }
 

@@ -1,13 +1,13 @@
 //! The token endpoint (RFC 6749 §3.2).
 
-use axum::{Json, extract::State, http::HeaderMap, response::IntoResponse};
+use axum::{extract::State, http::HeaderMap, response::Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
     asker::Asker,
     authorization_code, client_auth, client_credentials, device, dpop,
-    error::{OAuthError, OAuthErrorBody, no_store},
+    error::{OAuthError, OAuthErrorBody, unkept},
     form::Form,
     issue::TokenResponse,
     password, refresh_token,
@@ -61,7 +61,7 @@ pub async fn token(
     headers: HeaderMap,
     origin: Origin,
     form: Form,
-) -> Result<impl IntoResponse, OAuthError> {
+) -> Result<Response, OAuthError> {
     let grant_type =
         form.get("grant_type").ok_or_else(|| OAuthError::InvalidRequest("`grant_type` is missing".into()))?;
     let registered = client_auth::authenticate(&app, &headers, &form).await?;
@@ -78,5 +78,5 @@ pub async fn token(
         GrantType::MFA_OTP => Box::pin(password::second_step(&app, asker)).await?,
         _ => return Err(OAuthError::UnsupportedGrantType),
     };
-    Ok((no_store(), Json(tokens)))
+    unkept(&tokens)
 }

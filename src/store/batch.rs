@@ -17,8 +17,11 @@ use super::{Error, Pool, within};
 /// Answers all of them in one statement, in their order.
 pub type Statement<Q, A> = for<'a> fn(&'a Pool, &'a [Q]) -> BoxFuture<'a, Result<Vec<A>, Error>>;
 
-/// Most questions in a statement. When so many wait, another statement sets out beside those under way.
+/// Most questions in a statement.
 const MOST: usize = 64;
+/// When so many wait for each statement that is under way, another sets out beside them: by then sharing gains little more,
+/// and the database can work on several at once.
+const ENOUGH: usize = 16;
 /// Most statements of a kind at a time.
 const LANES: usize = 4;
 
@@ -66,7 +69,7 @@ impl<Q, A> Inner<Q, A> {
     fn enter(self: &Arc<Self>, asked: (Q, Caller<A>)) -> Option<Lane<Q, A>> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.questions.push_back(asked);
-        let opens = waiting.lanes == 0 || (waiting.lanes < LANES && waiting.questions.len() >= MOST);
+        let opens = waiting.lanes < LANES && waiting.questions.len() >= (waiting.lanes * ENOUGH).max(1);
         waiting.lanes += usize::from(opens);
         opens.then(|| Lane { inner: Arc::clone(self), given_back: false })
     }

@@ -3,9 +3,13 @@
 //! Why `= ANY (ARRAY[…])` for what is equal to one value: only an index answers that. Until PostgreSQL has counted the rows
 //! of a fresh database, which takes a minute, it takes its tables for small and would read them whole each time.
 //!
-//! Why `unnest((SELECT $1))`: a plan that does not see how many there are serves any number, and is made once.
+//! Why `unnest((SELECT $1))`, for each of them: a plan that does not see how many there are serves any number, and is made
+//! once. Seeing few, PostgreSQL takes a plan of their own for cheaper and makes one each time, which costs more than all else.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use sqlx::types::Json;
 use time::OffsetDateTime;
@@ -27,7 +31,7 @@ pub type Hash = [u8; 32];
 #[derive(Clone)]
 pub struct Presented {
     /// What it follows from.
-    pub authorization: Authorization,
+    pub authorization: Arc<Authorization>,
     /// When it was issued.
     pub issued_at: OffsetDateTime,
     /// When it expires unless it is used.
@@ -100,7 +104,7 @@ async fn find(pool: &Pool, hashes: &[Hash]) -> Result<Vec<Option<Presented>>, Er
             expires_at: row.expires_at,
         })?;
         let presented = Presented {
-            authorization,
+            authorization: Arc::new(authorization),
             issued_at: row.issued_at,
             expires_at: row.token_expires_at,
             used: row.used,
@@ -123,8 +127,8 @@ async fn rotate(pool: &Pool, rotations: &[Rotation]) -> Result<Vec<bool>, Error>
     let made = sqlx::query_scalar!(
         r#"WITH spent AS (
              UPDATE refresh_tokens t SET used_at = asked.at
-             FROM unnest((SELECT $1::bytea[]), $2::bytea[], $3::text[], $4::timestamptz[], $5::timestamptz[])
-                    AS asked (old, new, jkt, at, idle)
+             FROM unnest((SELECT $1::bytea[]), (SELECT $2::bytea[]), (SELECT $3::text[]),
+                         (SELECT $4::timestamptz[]), (SELECT $5::timestamptz[])) AS asked (old, new, jkt, at, idle)
              WHERE t.hash = ANY (ARRAY[asked.old]) AND t.used_at IS NULL AND t.expires_at > asked.at
                AND asked.at < (SELECT expires_at FROM authorizations
                                WHERE id = t.authorization_id AND ended_at IS NULL)

@@ -1,6 +1,6 @@
 //! The claims of an access token (RFC 9068 §2.2).
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
@@ -13,15 +13,15 @@ use crate::{
 };
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct Claims {
-    iss: String,
-    sub: String,
-    aud: Audience,
-    client_id: String,
+pub(super) struct Claims<'a> {
+    iss: Cow<'a, str>,
+    sub: Cow<'a, str>,
+    aud: Audience<'a>,
+    client_id: Cow<'a, str>,
     iat: i64,
     exp: i64,
     jti: String,
-    scope: String,
+    scope: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     nbf: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -29,71 +29,76 @@ pub(super) struct Claims {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     auth_time: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    acr: Option<String>,
+    acr: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    amr: Option<Vec<String>>,
+    amr: Option<Cow<'a, [String]>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    cnf: Option<Confirmation>,
+    cnf: Option<Confirmation<'a>>,
     /// The person's id, sealed, where `sub` is a name that is for this client alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     uid: Option<String>,
     /// Claims that were asked for by name (OpenID Connect Core §5.5).
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    userinfo_claims: BTreeSet<Claim>,
+    #[serde(default, skip_serializing_if = "nothing")]
+    userinfo_claims: Cow<'a, BTreeSet<Claim>>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-enum Audience {
-    One(String),
-    Several(Vec<String>),
+enum Audience<'a> {
+    One(Cow<'a, str>),
+    Several(Cow<'a, [String]>),
 }
 
 /// Which key whoever presents the token has to prove to have (RFC 9449 §6.1).
 #[derive(Serialize, Deserialize)]
-struct Confirmation {
-    jkt: String,
+struct Confirmation<'a> {
+    jkt: Cow<'a, str>,
 }
 
-impl Claims {
+fn nothing(claims: &BTreeSet<Claim>) -> bool {
+    claims.is_empty()
+}
+
+impl<'a> Claims<'a> {
     pub(super) fn new(
-        settings: &Settings,
-        token: &AccessToken<'_>,
+        settings: &'a Settings,
+        token: &AccessToken<'a>,
+        scope: &'a str,
         now: i64,
         seal: impl Fn(UserId) -> Result<String, CryptoError>,
     ) -> Result<Self, CryptoError> {
         let nonce = URL_SAFE_NO_PAD.encode(crypto::random::<16>()?);
-        let client = token.client.id.to_string();
+        let client = token.client.id.as_str();
         let (sub, jti, login) = match token.subject {
-            Subject::Client => (client.clone(), nonce, None),
+            Subject::Client => (client, nonce, None),
             Subject::Person(authorization, name) => {
-                (name.to_owned(), format!("{}.{nonce}", authorization.id), Some(&authorization.login))
+                (name, format!("{}.{nonce}", authorization.id), Some(&authorization.login))
             }
         };
         let pairwise = login.map(|login| login.user).filter(|user| user.to_string() != sub);
         Ok(Self {
-            iss: settings.issuer.clone(),
-            sub,
+            iss: Cow::Borrowed(&settings.issuer),
+            sub: Cow::Borrowed(sub),
             aud: match token.resources {
-                [] => Audience::One(settings.issuer.clone()),
-                [one] => Audience::One(one.clone()),
-                several => Audience::Several(several.to_vec()),
+                [] => Audience::One(Cow::Borrowed(&settings.issuer)),
+                [one] => Audience::One(Cow::Borrowed(one)),
+                several => Audience::Several(Cow::Borrowed(several)),
             },
-            client_id: client,
+            client_id: Cow::Borrowed(client),
             iat: now,
             exp: now + settings.access.whole_seconds(),
             jti,
-            scope: token.scope.to_string(),
+            scope: Cow::Borrowed(scope),
             nbf: None,
             sid: login.map(|login| login.session),
             auth_time: login.map(|login| login.auth_time.unix_timestamp()),
-            acr: login.map(|login| login.acr().to_owned()),
-            amr: login.map(|login| login.amr.clone()),
-            cnf: token.jkt.map(|jkt| Confirmation { jkt: jkt.to_owned() }),
+            acr: login.map(|login| Cow::Borrowed(login.acr())),
+            amr: login.map(|login| Cow::Borrowed(login.amr.as_slice())),
+            cnf: token.jkt.map(|jkt| Confirmation { jkt: Cow::Borrowed(jkt) }),
             uid: pairwise.map(seal).transpose()?,
             userinfo_claims: match token.subject {
-                Subject::Client => BTreeSet::new(),
-                Subject::Person(authorization, _) => authorization.claims.userinfo.clone(),
+                Subject::Client => Cow::Owned(BTreeSet::new()),
+                Subject::Person(authorization, _) => Cow::Borrowed(&authorization.claims.userinfo),
             },
         })
     }
@@ -117,10 +122,10 @@ impl Claims {
                 None => self.sub.parse().ok(),
             };
             let user = user.ok_or(InvalidToken)?;
-            let methods = self.amr.unwrap_or_default();
+            let methods = self.amr.unwrap_or_default().into_owned();
             let session = Session {
                 mfa: methods.iter().any(|method| method == amr::MFA),
-                acr: self.acr.unwrap_or_default(),
+                acr: self.acr.unwrap_or_default().into_owned(),
                 amr: methods,
                 auth_time: self.auth_time.ok_or(InvalidToken)?,
                 client: client.clone(),
@@ -135,11 +140,11 @@ impl Claims {
             session,
             session_id: self.sid,
             audience: match self.aud {
-                Audience::One(one) => vec![one],
-                Audience::Several(several) => several,
+                Audience::One(one) => vec![one.into_owned()],
+                Audience::Several(several) => several.into_owned(),
             },
-            userinfo_claims: self.userinfo_claims,
-            jkt: self.cnf.map(|confirmation| confirmation.jkt),
+            userinfo_claims: self.userinfo_claims.into_owned(),
+            jkt: self.cnf.map(|confirmation| confirmation.jkt.into_owned()),
             revocable: [Some(format!("jti:{}", self.jti)), authorization, sid].into_iter().flatten().collect(),
             issued_at: self.iat,
             expires_at: self.exp,

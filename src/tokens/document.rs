@@ -11,7 +11,7 @@ pub struct Document {
     /// As JSON.
     pub json: Bytes,
     /// Changes with it (RFC 9110 §8.8.3); with its quotes.
-    pub etag: String,
+    pub etag: Bytes,
 }
 
 impl Document {
@@ -19,6 +19,6 @@ impl Document {
     pub fn new(content: &Value) -> Self {
         let json = content.to_string();
         let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&crypto::digest(json.as_bytes())[..12]));
-        Self { json: json.into(), etag }
+        Self { json: json.into(), etag: etag.into() }
     }
 }

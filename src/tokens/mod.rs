@@ -12,6 +12,7 @@ mod keys;
 mod logout_token;
 mod permit;
 mod proof;
+mod refresh;
 mod subject;
 mod verified;
 
@@ -27,6 +28,7 @@ pub use self::{
     keys::{Keys, KeysError, MAX_AGE, Rotation},
     permit::{Permit, Permits, Wish},
     proof::{InvalidProof, Proof, Proved},
+    refresh::RefreshTokens,
     verified::Verified,
 };
 use crate::{
@@ -90,8 +92,8 @@ pub struct Issued {
     pub token: String,
     /// In how many seconds it expires.
     pub expires_in: u64,
-    /// What for.
-    pub scope: ScopeSet,
+    /// What for, as text.
+    pub scope: String,
     /// Whether it is bound to a key.
     pub bound: bool,
 }
@@ -127,12 +129,12 @@ impl Tokens {
 
     /// Makes an access token (RFC 9068).
     pub fn issue(&self, token: &AccessToken<'_>) -> Result<Issued, CryptoError> {
-        let claims =
-            Claims::new(&self.settings, token, self.clock.now().unix_timestamp(), |user| self.keys.seal_user(user))?;
+        let (scope, now) = (token.scope.to_string(), self.clock.now().unix_timestamp());
+        let claims = Claims::new(&self.settings, token, &scope, now, |user| self.keys.seal_user(user))?;
         Ok(Issued {
             token: self.keys.sign(Algorithm::Es256, ACCESS, &claims)?,
             expires_in: self.settings.access.whole_seconds().unsigned_abs(),
-            scope: token.scope.clone(),
+            scope,
             bound: token.jkt.is_some(),
         })
     }
@@ -159,7 +161,7 @@ impl Tokens {
     }
 
     fn verify_anew(&self, token: &str, now: i64) -> Result<Verified, InvalidToken> {
-        let claims: Claims = self.keys.verify(token, ACCESS).map_err(|_| InvalidToken)?;
+        let claims: Claims<'_> = self.keys.verify(token, ACCESS).map_err(|_| InvalidToken)?;
         if claims.are_timely(&self.settings.issuer, now) {
             claims.read(|sealed| self.keys.open_user(sealed))
         } else {

@@ -45,12 +45,42 @@ pub struct Permits {
 }
 
 /// Everything that a client asks for itself.
+#[derive(Hash)]
+struct Asked<'a> {
+    client: &'a ClientId,
+    grant_type: &'a str,
+    scope: &'a ScopeSet,
+    resources: &'a [String],
+}
+
+/// The same, to be kept. Hashed alike, field by field.
 #[derive(PartialEq, Eq, Hash)]
 struct Granted {
     client: ClientId,
     grant_type: String,
     scope: ScopeSet,
     resources: Vec<String>,
+}
+
+impl Asked<'_> {
+    fn granted(&self) -> Granted {
+        Granted {
+            client: self.client.clone(),
+            grant_type: self.grant_type.to_owned(),
+            scope: self.scope.clone(),
+            resources: self.resources.to_vec(),
+        }
+    }
+}
+
+impl moka::Equivalent<Granted> for Asked<'_> {
+    fn equivalent(&self, granted: &Granted) -> bool {
+        let Granted { client, grant_type, scope, resources } = granted;
+        self.client == client
+            && self.grant_type == grant_type
+            && self.scope == scope
+            && self.resources == resources.as_slice()
+    }
 }
 
 impl Permits {
@@ -67,20 +97,16 @@ impl Permits {
         if wish.login.is_some() {
             return judge(&self.pdp, wish).await;
         }
-        let wanted = Granted {
-            client: wish.client.id.clone(),
-            grant_type: wish.grant_type.to_owned(),
-            scope: wish.scope.clone(),
-            resources: wish.resources.to_vec(),
-        };
+        let Wish { client, grant_type, scope, resources, .. } = *wish;
+        let asked = Asked { client: &client.id, grant_type, scope, resources };
         // Taken before the policies are asked: what they say may rest on something newer, and then it is asked again.
-        let basis = self.pdp.basis(&Principal::Client(wanted.client.clone())).await?;
-        if basis.is_some() && self.granted.get(&wanted) == basis {
+        let basis = self.pdp.basis(&Principal::Client(client.id.clone())).await?;
+        if basis.is_some() && self.granted.get(&asked) == basis {
             return Ok(Permit::Granted);
         }
         let permit = judge(&self.pdp, wish).await?;
         if let (Permit::Granted, Some(basis)) = (permit, basis) {
-            self.granted.insert(wanted, basis);
+            self.granted.insert(asked.granted(), basis);
         }
         Ok(permit)
     }

@@ -2,6 +2,7 @@
 
 use std::{
     any::Any,
+    io::Write,
     panic::AssertUnwindSafe,
     sync::{
         Arc, LazyLock,
@@ -40,8 +41,11 @@ impl RequestId {
         let sent = request.headers().get(&REQUEST_ID);
         let usable = sent.filter(|v| (1..=128).contains(&v.len()) && v.as_bytes().iter().all(harmless));
         Self(usable.cloned().unwrap_or_else(|| {
-            let fresh = format!("{}{:x}", *NODE, COUNT.fetch_add(1, Ordering::Relaxed));
-            HeaderValue::try_from(fresh).unwrap_or(HeaderValue::from_static("-"))
+            let (mut text, count) = ([0; 33], COUNT.fetch_add(1, Ordering::Relaxed));
+            let mut rest = text.as_mut_slice();
+            let written = write!(rest, "{}{count:x}", *NODE).map(|()| 33 - rest.len());
+            let fresh = HeaderValue::from_bytes(&text[..written.unwrap_or_default()]);
+            fresh.unwrap_or(HeaderValue::from_static("-"))
         }))
     }
 

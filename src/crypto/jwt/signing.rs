@@ -1,5 +1,7 @@
 //! Keys that sign.
 
+use std::io::Write;
+
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::{
     rand::SystemRandom,
@@ -13,6 +15,9 @@ use crate::{
     crypto::{CryptoError, digest},
     model::{Algorithm, Secret},
 };
+
+/// Bytes of the claims of a token that is not unusually long.
+const USUAL: usize = 512;
 
 /// A key that signs. Parsed once.
 pub struct SigningKey {
@@ -75,15 +80,21 @@ impl SigningKey {
 
     /// Signs claims into a token of the type `typ`, a plain word.
     pub fn sign(&self, typ: &str, claims: &impl Serialize) -> Result<String, CryptoError> {
-        let header = format!(r#"{{"alg":"{}","kid":"{}","typ":"{typ}"}}"#, self.pair.algorithm().as_str(), self.kid);
-        let claims = serde_json::to_vec(claims).map_err(|_| CryptoError("writing claims"))?;
-        let mut token = String::with_capacity((header.len() + claims.len() + 256) / 3 * 4 + 8);
-        URL_SAFE_NO_PAD.encode_string(header, &mut token);
+        let (alg, kid) = (self.pair.algorithm().as_str(), &self.kid);
+        // Each part is written where the one before was.
+        let mut part = Vec::with_capacity(USUAL);
+        write!(part, r#"{{"alg":"{alg}","kid":"{kid}","typ":"{typ}"}}"#)
+            .map_err(|_| CryptoError("writing a header"))?;
+        let mut token = String::with_capacity(USUAL * 2);
+        URL_SAFE_NO_PAD.encode_string(&part, &mut token);
         token.push('.');
-        URL_SAFE_NO_PAD.encode_string(claims, &mut token);
-        let signature = self.pair.sign(token.as_bytes())?;
+        part.clear();
+        serde_json::to_writer(&mut part, claims).map_err(|_| CryptoError("writing claims"))?;
+        URL_SAFE_NO_PAD.encode_string(&part, &mut token);
+        part.clear();
+        self.pair.sign(token.as_bytes(), &mut part)?;
         token.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        URL_SAFE_NO_PAD.encode_string(&part, &mut token);
         Ok(token)
     }
 }
@@ -105,16 +116,20 @@ impl Pair {
         }
     }
 
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    /// Appends the signature.
+    fn sign(&self, message: &[u8], to: &mut Vec<u8>) -> Result<(), CryptoError> {
         let failed = |_| CryptoError("signing");
         match self {
-            Self::Es256(pair) => Ok(pair.sign(&SystemRandom::new(), message).map_err(failed)?.as_ref().to_vec()),
-            Self::EdDsa(pair) => Ok(pair.sign(message).as_ref().to_vec()),
+            Self::Es256(pair) => {
+                to.extend_from_slice(pair.sign(&SystemRandom::new(), message).map_err(failed)?.as_ref());
+            }
+            Self::EdDsa(pair) => to.extend_from_slice(pair.sign(message).as_ref()),
             Self::Rs256(pair) => {
-                let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).map_err(failed)?;
-                Ok(signature)
+                let from = to.len();
+                to.resize(from + pair.public_modulus_len(), 0);
+                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut to[from..]).map_err(failed)?;
             }
         }
+        Ok(())
     }
 }

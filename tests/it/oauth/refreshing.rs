@@ -81,6 +81,32 @@ async fn a_refresh_token_that_comes_twice_ends_its_family() {
     assert_eq!(app.count_events("refresh_token_replayed", "success").await, 1);
 }
 
+/// N-090: a node that remembers a token it gave out learns from the database that another node used or ended it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_node_remembers_of_a_refresh_token_does_not_keep_it_alive() {
+    let app = TestApp::spawn().await;
+    let admin = app.admin().await;
+    let shop = app.web_client(&admin, json!({})).await;
+    let mut browser = app.browser_of(&app.person("ana").await).await;
+    let second = app.second_node().await;
+    let there = OAuthClient { http: second.ask(&shop.http), ..shop.clone() };
+    let mut given = Vec::new();
+    for _ in 0..2 {
+        let first = shop.offline_tokens(&mut browser).await;
+        given.push(shop.refresh(&first.text_at("/refresh_token"), &[]).await.is(200).text_at("/refresh_token"));
+    }
+    let next = there.refresh(&given[0], &[]).await.is(200).text_at("/refresh_token");
+    shop.refresh(&given[0], &[]).await.oauth(400, "invalid_grant");
+    assert_eq!(app.count_events("refresh_token_replayed", "success").await, 1);
+    there.refresh(&next, &[]).await.oauth(400, "invalid_grant");
+
+    // Ended without a word to anybody, as when a revocation was forgotten long ago.
+    let mut conn = app.database.connect().await;
+    sqlx::query("UPDATE authorizations SET ended_at = now()").execute(&mut conn).await.unwrap();
+    shop.refresh(&given[1], &[]).await.oauth(400, "invalid_grant");
+    assert_eq!(app.count_events("refresh_token_replayed", "success").await, 1);
+}
+
 /// V-073: a hundred at once on two nodes have one successor, which dies with them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_use_one_refresh_token_and_one_succeeds() {
