@@ -8,12 +8,15 @@ use time::{Duration, OffsetDateTime};
 
 use super::{Accounts, Error};
 use crate::{
-    model::{Origin, UserId},
+    model::{Email, Origin, UserId, Username},
     store::{
         self,
-        throttle::{Pace, Turn},
+        throttle::{Attempt, Login, Pace, Turn, Whose},
     },
 };
+
+/// What the subjects of passwords begin with.
+const PASSWORD: &str = "password:";
 
 /// The pace of each kind of attempt.
 #[derive(Clone, Copy, Debug)]
@@ -65,11 +68,10 @@ pub(super) enum Subject<'a> {
 
 impl std::fmt::Display for Subject<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let short = |hash: &[u8; 32]| u128::from_be_bytes(std::array::from_fn(|n| hash[n]));
         match self {
-            Self::Password(user) => write!(f, "password:{user}"),
-            Self::Device(user, device) => write!(f, "password:{user}:{:032x}", short(device)),
-            Self::Nobody(name) => write!(f, "password:{:032x}", short(name)),
+            Self::Password(user) => write!(f, "{PASSWORD}{user}"),
+            Self::Device(user, device) => write!(f, "{PASSWORD}{user}{}", suffix(device)),
+            Self::Nobody(name) => write!(f, "{PASSWORD}{:032x}", short(name)),
             Self::Code(user) => write!(f, "code:{user}"),
             Self::UserCode(user) => write!(f, "device:{user}"),
             Self::Address(origin) => write!(f, "address:{}", Origin::bucket(origin.address)),
@@ -78,7 +80,34 @@ impl std::fmt::Display for Subject<'_> {
     }
 }
 
+/// Enough of a hash to tell it from others.
+fn short(hash: &[u8; 32]) -> u128 {
+    u128::from_be_bytes(std::array::from_fn(|n| hash[n]))
+}
+
+/// What follows in the subject of a person for a browser that is known.
+fn suffix(device: &[u8; 32]) -> String {
+    format!(":{:032x}", short(device))
+}
+
 impl Accounts {
+    /// Finds whom somebody wants to log in as, by a login name or an address, and counts the attempt unless they have to
+    /// wait, or too much failed from where they are.
+    pub(super) async fn attempt_sign_in(&self, login: &str, origin: &Origin) -> Result<Attempt, Error> {
+        let name = self.sealer.keyed_hash("login-name", login.to_lowercase().as_bytes())?;
+        let (nobody, email) = (Subject::Nobody(&name).to_string(), login.parse::<Email>().ok());
+        let username = if email.is_none() { login.parse::<Username>().ok() } else { None };
+        let device = origin.device.as_ref().map(|device| (device, suffix(device)));
+        let whose = Whose::Login(Login {
+            username: username.as_ref(),
+            email: email.as_ref(),
+            prefix: PASSWORD,
+            device: device.as_ref().map(|(device, suffix)| (*device, suffix.as_str())),
+            nobody: &nobody,
+        });
+        self.take(&whose, self.settings.paces.password, Some(origin)).await
+    }
+
     /// Counts an attempt, or says when it may be made.
     pub(super) async fn attempt(&self, subject: &Subject<'_>) -> Result<(), Error> {
         self.count(subject, None).await
@@ -97,13 +126,16 @@ impl Accounts {
             Subject::Address(_) => paces.address,
             Subject::Mail(_) => paces.mail,
         };
-        let (subject, now) = (subject.to_string(), self.clock.now());
-        let address = origin.map(|origin| Subject::Address(origin).to_string());
-        let gate = address.as_deref().map(|address| (address, paces.address));
-        match store::within(store::throttle::take(&self.pool, &subject, pace, gate, now)).await? {
+        match self.take(&Whose::Subject(&subject.to_string()), pace, origin).await?.turn {
             Turn::Now => Ok(()),
             Turn::At(until) => Err(self.throttled(until)),
         }
+    }
+
+    async fn take(&self, whose: &Whose<'_>, pace: Pace, origin: Option<&Origin>) -> Result<Attempt, Error> {
+        let address = origin.map(|origin| Subject::Address(origin).to_string());
+        let gate = address.as_deref().map(|address| (address, self.settings.paces.address));
+        Ok(store::within(store::throttle::take(&self.pool, whose, pace, gate, self.clock.now())).await?)
     }
 
     fn throttled(&self, until: OffsetDateTime) -> Error {

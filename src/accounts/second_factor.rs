@@ -7,7 +7,7 @@ use super::{Accounts, Error, NewSession, pace::Subject, sessions::TWO_FACTORS};
 use crate::{
     crypto::{BackupCode, CryptoError, Opaque, TotpSecret, digest},
     model::{Event, Origin, Outcome, Principal, SessionRecord, UserId},
-    store::{self, Conn},
+    store::{self, Conn, sessions::Allowed},
 };
 
 /// Which kind of code was right.
@@ -32,13 +32,19 @@ impl Kind {
 pub(super) const TOTP: &str = "totp";
 
 impl Accounts {
-    /// Finishes a login whose password was right.
+    /// Finishes a login whose password was right; to an application with what it is `allowed`.
     ///
     /// # Errors
     /// [`Error::Spent`] when the login waits no longer; [`Error::Wrong`], alike for every kind of code;
     /// [`Error::Throttled`]; [`Error::Refused`].
-    pub async fn second_factor(&self, challenge: &str, code: &str, origin: &Origin) -> Result<NewSession, Error> {
-        self.second_step(challenge, code, None, origin).await
+    pub async fn second_factor(
+        &self,
+        challenge: &str,
+        code: &str,
+        allowed: Option<&Allowed<'_>>,
+        origin: &Origin,
+    ) -> Result<NewSession, Error> {
+        self.second_step(challenge, code, None, allowed, origin).await
     }
 
     /// The same in a browser where somebody is logged in. The session stays if it is theirs, and is made stronger.
@@ -49,7 +55,7 @@ impl Accounts {
         code: &str,
         origin: &Origin,
     ) -> Result<NewSession, Error> {
-        self.second_step(challenge, code, Some(current), origin).await
+        self.second_step(challenge, code, Some(current), None, origin).await
     }
 
     async fn second_step(
@@ -57,6 +63,7 @@ impl Accounts {
         challenge: &str,
         code: &str,
         current: Option<SessionRecord>,
+        allowed: Option<&Allowed<'_>>,
         origin: &Origin,
     ) -> Result<NewSession, Error> {
         let hash = digest(challenge.as_bytes());
@@ -86,7 +93,7 @@ impl Accounts {
         self.note_code(&mut tx, user, kind, origin).await?;
         let opened = match current.filter(|current| current.user == user) {
             Some(current) => self.prove_again(&mut tx, current, origin).await?,
-            None => self.open(&mut tx, user, &TWO_FACTORS, None, origin).await?,
+            None => self.open(&mut tx, user, &TWO_FACTORS, None, allowed, origin).await?,
         };
         self.commit(tx).await?;
         Ok(opened)

@@ -8,7 +8,11 @@ use crate::{
     mail::Message,
     model::{Event, Origin, Principal, Revision, SessionId, SessionRecord, UserId, amr},
     pdp::Write,
-    store::{self, Conn, authorizations::Which, sessions::Judged},
+    store::{
+        self, Conn,
+        authorizations::Which,
+        sessions::{Allowed, Judged},
+    },
 };
 
 /// A session that was just opened or made stronger.
@@ -22,7 +26,8 @@ pub struct NewSession {
 }
 
 impl Accounts {
-    /// Opens a session for somebody who has proven who they are. Unless they were `judged`, the transaction has locked them.
+    /// Opens a session for somebody who has proven who they are, with what its application is `allowed` in it. Unless they were
+    /// `judged`, the transaction has locked them.
     ///
     /// # Errors
     /// [`Error::Wrong`] when they are not as judged any more: no session outlives a change that overtook it (V-059).
@@ -32,6 +37,7 @@ impl Accounts {
         user: UserId,
         methods: &[&str],
         judged: Option<&Judged<'_>>,
+        allowed: Option<&Allowed<'_>>,
         origin: &Origin,
     ) -> Result<NewSession, Error> {
         let now = self.clock.now();
@@ -53,7 +59,7 @@ impl Accounts {
         let event = Event::new("sign_in", origin).by(Principal::User(user)).with("session", session.id.to_string());
         let event = event.with("amr", session.amr.clone());
         let idle = self.settings.sessions.idle;
-        if !store::sessions::open(&mut *conn, &session, hash, idle, judged, &event).await? {
+        if !store::sessions::open(&mut *conn, &session, hash, idle, judged, allowed, &event).await? {
             return Err(Error::Wrong);
         }
         let device = if browser { self.recognise(conn, user, origin, now).await? } else { None };

@@ -7,12 +7,14 @@ use super::{
 };
 use crate::{
     crypto::{Opaque, Password, Verified},
-    model::{
-        ClientId, Email, EntityRef, Event, Json, Origin, Outcome, Principal, ScopeSet, Secret, SessionRecord, UserId,
-        Username,
-    },
+    model::{ClientId, EntityRef, Event, Json, Origin, Outcome, Principal, ScopeSet, Secret, SessionRecord, UserId},
     pdp::{AccessRequest, ResourceInput, Session, Subject as Asking},
-    store::{self, Conn, sessions::Judged, users::Credentials},
+    store::{
+        self, Conn,
+        sessions::{Allowed, Judged},
+        throttle::{Attempt, Turn},
+        users::Credentials,
+    },
 };
 
 /// What a right password leads to.
@@ -23,32 +25,31 @@ pub enum SignIn {
     SecondFactor(Opaque),
 }
 
-/// Whose password it was, and under what its attempts are counted.
-struct Proven {
-    user: UserId,
-    attempts: String,
-}
-
 impl Accounts {
-    /// Logs somebody in by username or address and password.
+    /// Logs somebody in by username or address and password; to an application with what it is `allowed`.
     ///
     /// # Errors
     /// [`Error::Wrong`], alike for every cause, also for too many attempts at one account; [`Error::Throttled`] for too
     /// many failures from one address; [`Error::Busy`]; [`Error::Refused`] and
     /// [`Error::MfaNeeded`] when the policies say so.
-    pub async fn sign_in(&self, login: &str, password: Secret<String>, origin: &Origin) -> Result<SignIn, Error> {
+    pub async fn sign_in(
+        &self,
+        login: &str,
+        password: Secret<String>,
+        allowed: Option<&Allowed<'_>>,
+        origin: &Origin,
+    ) -> Result<SignIn, Error> {
         // In a rush most are sent away, and that must cost the database nothing.
         self.passwords.ensure_room()?;
-        let found = store::within(self.resolve(login)).await?;
-        let proven = self.look_at_password(Some(login), found.as_ref(), password, origin).await;
-        if matches!(proven, Err(Error::Throttled { .. })) {
+        let Attempt { found, turn, subject: attempts } = self.attempt_sign_in(login, origin).await?;
+        if let Turn::At(_) = turn {
             self.ensure_calm(origin).await?;
             // Whoever is told to wait learns that others tried this account. It looks and takes as long as a wrong
             // password, and the text for both says to wait (N-101, V-058).
             self.work_in_vain().await?;
             return self.failed(found.as_ref(), "throttled", origin).await;
         }
-        let Proven { user, attempts } = proven?;
+        let user = self.look_at_password(found.as_ref(), &attempts, password, origin).await?;
         let Some(judged_by) = found else { return Err(Error::Wrong) };
         let two_factors = judged_by.mfa;
         if !two_factors && let Err(refused) = self.ensure_one_factor_will_do(user, origin).await {
@@ -71,10 +72,10 @@ impl Accounts {
         let session = if origin.client.is_some() {
             // One statement, which needs no transaction around it.
             let mut conn = self.pool.acquire().await?;
-            self.open(&mut conn, user, &ONE_FACTOR, Some(&judged), origin).await?
+            self.open(&mut conn, user, &ONE_FACTOR, Some(&judged), allowed, origin).await?
         } else {
             let mut tx = self.pool.begin().await?;
-            let session = self.open(&mut tx, user, &ONE_FACTOR, Some(&judged), origin).await?;
+            let session = self.open(&mut tx, user, &ONE_FACTOR, Some(&judged), allowed, origin).await?;
             // Only a new browser is told of by mail.
             if session.device.is_some() {
                 self.commit(tx).await?
@@ -121,32 +122,30 @@ impl Accounts {
         password: Secret<String>,
         origin: &Origin,
     ) -> Result<UserId, Error> {
-        let Proven { user, attempts } = self.look_at_password(None, found, password, origin).await?;
+        let Some(user) = found else { return Err(Error::Wrong) };
+        let subject = match &origin.device {
+            Some(device) if store::sessions::knows_device(&self.pool, user.id, device).await? => {
+                Subject::Device(user.id, device)
+            }
+            _ => Subject::Password(user.id),
+        };
+        // No stranger at the same address holds up somebody who is signed in.
+        self.attempt(&subject).await?;
+        let attempts = subject.to_string();
+        let user = self.look_at_password(found, &attempts, password, origin).await?;
         store::throttle::forget(&self.pool, &[attempts]).await?;
         Ok(user)
     }
 
-    /// Counts the attempt first, then works as long as for anybody else, and puts a failure on record. Without a `login` it
-    /// is asked of somebody who is signed in, whom no stranger at the same address holds up.
+    /// Looks whether the password is right, whose attempt is counted already: works as long as for anybody else, and puts a
+    /// failure on record.
     async fn look_at_password(
         &self,
-        login: Option<&str>,
         found: Option<&Credentials>,
+        attempts: &str,
         password: Secret<String>,
         origin: &Origin,
-    ) -> Result<Proven, Error> {
-        let name = self.sealer.keyed_hash("login-name", login.unwrap_or_default().to_lowercase().as_bytes())?;
-        let subject = match (found, &origin.device) {
-            (None, _) => Subject::Nobody(&name),
-            (Some(user), Some(device)) if store::sessions::knows_device(&self.pool, user.id, device).await? => {
-                Subject::Device(user.id, device)
-            }
-            (Some(user), _) => Subject::Password(user.id),
-        };
-        match login {
-            Some(_) => self.attempt_from(origin, &subject).await?,
-            None => self.attempt(&subject).await?,
-        }
+    ) -> Result<UserId, Error> {
         // What cannot be a password is not this one's either, and costs nothing.
         let verified = match Password::parse(&password) {
             Err(_) => Verified::Differs,
@@ -159,16 +158,14 @@ impl Accounts {
                     }
                     Ok(verified) => verified,
                     Err(busy) => {
-                        store::throttle::give_back(&self.pool, &subject.to_string()).await?;
+                        store::throttle::give_back(&self.pool, attempts).await?;
                         return Err(busy.into());
                     }
                 }
             }
         };
         match (found, verified) {
-            (Some(user), Verified::Matches { .. }) if user.active => {
-                Ok(Proven { user: user.id, attempts: subject.to_string() })
-            }
+            (Some(user), Verified::Matches { .. }) if user.active => Ok(user.id),
             (found, _) => self.failed(found, "password", origin).await,
         }
     }
@@ -206,17 +203,6 @@ impl Accounts {
         };
         let new = self.passwords.hash(password).await?;
         Ok(store::users::upgrade_hash(&self.pool, id, old, &new).await?)
-    }
-
-    /// Whom a login name or an address stands for.
-    async fn resolve(&self, login: &str) -> Result<Option<Credentials>, store::Error> {
-        if let Ok(email) = login.parse::<Email>() {
-            return store::users::credentials_by_email(&self.pool, &email).await;
-        }
-        match login.parse::<Username>() {
-            Ok(name) => store::users::credentials_by_username(&self.pool, &name).await,
-            Err(_) => Ok(None),
-        }
     }
 
     /// Asks the policies whether a password alone lets this person in here.

@@ -3,6 +3,8 @@
 //! Off unless a client registers it, and for confidential clients only. It counts on the same counters as the login
 //! page (D1).
 
+use time::OffsetDateTime;
+
 use super::{
     asker::Asker,
     error::OAuthError,
@@ -17,7 +19,7 @@ use crate::{
     model::{
         Authorization, AuthorizationId, Client, GrantType, InvalidScope, Login, RequestedClaims, ScopeSet, Secret,
     },
-    store,
+    store::sessions::Allowed,
 };
 
 /// Exchanges a name and a password for a token.
@@ -26,9 +28,10 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
     let scope = scope(client, form)?;
     let missing = || OAuthError::InvalidRequest("`username` and `password` are needed".to_owned());
     let (username, password) = form.get("username").zip(form.get("password")).ok_or_else(missing)?;
-    let signed_in = app.accounts.sign_in(username, Secret::new(password.to_owned()), origin).await.map_err(refused)?;
-    match signed_in {
-        SignIn::Done(session) => issue(app, asker, &session, scope, GrantType::Password.as_str()).await,
+    let wanted = Wanted::new(app, asker, scope)?;
+    let password = Secret::new(password.to_owned());
+    match app.accounts.sign_in(username, password, Some(&wanted.allowed()), origin).await.map_err(refused)? {
+        SignIn::Done(session) => wanted.issue(app, asker, &session, GrantType::Password.as_str()).await,
         SignIn::SecondFactor(token) => Err(OAuthError::MfaRequired { mfa_token: token.expose().to_owned() }),
     }
 }
@@ -39,47 +42,81 @@ pub async fn second_step(app: &App, asker: Asker<'_>) -> Result<TokenResponse, O
     let scope = scope(client, form)?;
     let missing = || OAuthError::InvalidRequest("`mfa_token` and `otp` are needed".to_owned());
     let (token, code) = form.get("mfa_token").zip(form.get("otp")).ok_or_else(missing)?;
-    let session = app.accounts.second_factor(token, code, origin).await.map_err(refused)?;
-    issue(app, asker, &session, scope, GrantType::MFA_OTP).await
+    let wanted = Wanted::new(app, asker, scope)?;
+    let session = app.accounts.second_factor(token, code, Some(&wanted.allowed()), origin).await.map_err(refused)?;
+    wanted.issue(app, asker, &session, GrantType::MFA_OTP).await
 }
 
-async fn issue(
-    app: &App,
-    asker: Asker<'_>,
-    session: &NewSession,
+/// What the application gets when the person is who they say.
+struct Wanted {
+    id: AuthorizationId,
     scope: ScopeSet,
-    grant_type: &str,
-) -> Result<TokenResponse, OAuthError> {
-    let Asker { client, form, origin, jkt } = asker;
-    let (now, refresh) = (app.clock.now(), Opaque::new(Opaque::REFRESH)?);
-    let ends = app.authorization_ends(now);
-    let offline = scope.contains(ScopeSet::OFFLINE) && client.may(GrantType::RefreshToken);
-    let scope = if offline { scope } else { scope.without(&[ScopeSet::OFFLINE]) };
-    let authorization = Authorization {
-        id: AuthorizationId::new(),
-        client: client.id.clone(),
-        login: Login::from(&session.session),
-        scope,
-        resources: resources::asked(form)?,
-        claims: RequestedClaims::default(),
-        jkt: jkt.map(str::to_owned),
-        created_at: now,
-        expires_at: if offline { ends.refresh } else { ends.access },
-    };
-    let hash = refresh.hash();
-    let first = offline.then_some((&hash, ends.idle));
-    store::within(store::authorizations::insert(&app.pool, &authorization, first)).await?;
-    let issue = Issue {
-        client,
-        authorization: &authorization,
-        grant_type,
-        scope: &authorization.scope,
-        resources: &authorization.resources,
-        nonce: None,
-        refresh: offline.then_some(&refresh),
-        jkt,
-    };
-    issue.issue(app, origin).await
+    resources: Vec<String>,
+    jkt: Option<String>,
+    at: OffsetDateTime,
+    expires_at: OffsetDateTime,
+    /// With when it expires unless it is used.
+    refresh: Option<(Opaque, OffsetDateTime)>,
+}
+
+impl Wanted {
+    fn new(app: &App, asker: Asker<'_>, scope: ScopeSet) -> Result<Self, OAuthError> {
+        let at = app.clock.now();
+        let ends = app.authorization_ends(at);
+        let offline = scope.contains(ScopeSet::OFFLINE) && asker.client.may(GrantType::RefreshToken);
+        Ok(Self {
+            id: AuthorizationId::new(),
+            scope: if offline { scope } else { scope.without(&[ScopeSet::OFFLINE]) },
+            resources: resources::asked(asker.form)?,
+            jkt: asker.jkt.map(str::to_owned),
+            at,
+            expires_at: if offline { ends.refresh } else { ends.access },
+            refresh: if offline { Some((Opaque::new(Opaque::REFRESH)?, ends.idle)) } else { None },
+        })
+    }
+
+    /// For the database, which takes it in together with the session.
+    fn allowed(&self) -> Allowed<'_> {
+        Allowed {
+            id: self.id,
+            scope: &self.scope,
+            resources: &self.resources,
+            jkt: self.jkt.as_deref(),
+            expires_at: self.expires_at,
+            refresh: self.refresh.as_ref().map(|(token, idle)| (token.hash(), *idle)),
+        }
+    }
+
+    async fn issue(
+        self,
+        app: &App,
+        asker: Asker<'_>,
+        session: &NewSession,
+        grant_type: &str,
+    ) -> Result<TokenResponse, OAuthError> {
+        let authorization = Authorization {
+            id: self.id,
+            client: asker.client.id.clone(),
+            login: Login::from(&session.session),
+            scope: self.scope,
+            resources: self.resources,
+            claims: RequestedClaims::default(),
+            jkt: self.jkt,
+            created_at: self.at,
+            expires_at: self.expires_at,
+        };
+        let issue = Issue {
+            client: asker.client,
+            authorization: &authorization,
+            grant_type,
+            scope: &authorization.scope,
+            resources: &authorization.resources,
+            nonce: None,
+            refresh: self.refresh.as_ref().map(|(token, _)| token),
+            jkt: asker.jkt,
+        };
+        issue.issue(app, asker.origin).await
+    }
 }
 
 /// What is asked for, else everything that the client may have on behalf of a person. Asking about anybody is the

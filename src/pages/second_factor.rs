@@ -93,7 +93,7 @@ pub async fn submit(State(app): State<App>, browser: Browser, PageForm(sent): Pa
     let session = browser.session(&app).await?;
     let code = sent.code.trim();
     let done = match (browser.challenge(), &session) {
-        (Some(challenge), None) => app.accounts.second_factor(challenge, code, &browser.origin).await,
+        (Some(challenge), None) => app.accounts.second_factor(challenge, code, None, &browser.origin).await,
         (Some(challenge), Some(session)) => {
             app.accounts.second_factor_in(session.clone(), challenge, code, &browser.origin).await
         }

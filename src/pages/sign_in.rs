@@ -125,7 +125,7 @@ pub async fn submit(State(app): State<App>, browser: Browser, PageForm(sent): Pa
     let session = browser.session(&app).await?;
     let password = Secret::new(sent.password);
     let (done, current) = match (&sent.login, session) {
-        (Some(login), session) => (app.accounts.sign_in(login.trim(), password, &browser.origin).await, session),
+        (Some(login), session) => (app.accounts.sign_in(login.trim(), password, None, &browser.origin).await, session),
         (None, Some(session)) => {
             (app.accounts.sign_in_again(session.clone(), password, &browser.origin).await, Some(session))
         }

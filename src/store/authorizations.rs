@@ -34,42 +34,6 @@ pub(super) struct Row {
     pub expires_at: OffsetDateTime,
 }
 
-/// Adds one, with its first refresh token where there is to be one: its hash, and when it expires unless it is used.
-pub async fn insert(
-    db: impl PgExecutor<'_>,
-    authorization: &Authorization,
-    refresh: Option<(&[u8; 32], OffsetDateTime)>,
-) -> Result<(), Error> {
-    let Authorization { id, client, login, scope, resources, claims, jkt, created_at, expires_at } = authorization;
-    sqlx::query!(
-        "WITH made AS (
-           INSERT INTO authorizations (id, client_id, user_id, session_id, scope, resources, auth_time, amr, dpop_jkt,
-                                       created_at, expires_at, claims)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $14)
-         ), led AS (
-           INSERT INTO session_clients (session_id, client_id) VALUES ($4, $2) ON CONFLICT DO NOTHING)
-         INSERT INTO refresh_tokens (hash, authorization_id, created_at, expires_at)
-         SELECT $12::bytea, $1, $10, $13::timestamptz WHERE $12::bytea IS NOT NULL",
-        id.0,
-        client.as_str(),
-        login.user.0,
-        login.session.0,
-        scope.to_string(),
-        resources,
-        login.auth_time,
-        &login.amr,
-        jkt.as_deref(),
-        created_at,
-        expires_at,
-        refresh.map(|(hash, _)| hash.as_slice()) as Option<&[u8]>,
-        refresh.map(|(_, expires_at)| expires_at),
-        Json(claims) as _,
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
 /// Ends one; false when it had ended or never began. Its tokens end by a revocation of `grant:<id>`.
 pub async fn end(db: impl PgExecutor<'_>, id: AuthorizationId, now: OffsetDateTime) -> Result<bool, Error> {
     let update = sqlx::query!("UPDATE authorizations SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL", id.0, now);

@@ -6,7 +6,7 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::{Error, users::Credentials};
-use crate::model::{ClientId, Event, SessionId, SessionRecord, UserId};
+use crate::model::{AuthorizationId, ClientId, Event, ScopeSet, SessionId, SessionRecord, UserId};
 
 struct Row {
     id: Uuid,
@@ -41,8 +41,24 @@ pub struct Judged<'a> {
     pub attempts: &'a str,
 }
 
-/// Opens a session and puts that on record, in one statement as every login makes it. One that was `judged` forgets its
-/// attempts; false, and nothing written, when the person is not as judged any more: switched off, with another password,
+/// What an application is allowed in a session that opens, when the session is its own: the first of its tokens follow.
+pub struct Allowed<'a> {
+    /// Its id.
+    pub id: AuthorizationId,
+    /// What for.
+    pub scope: &'a ScopeSet,
+    /// For which resource servers.
+    pub resources: &'a [String],
+    /// Thumbprint of the key that its tokens are bound to.
+    pub jkt: Option<&'a str>,
+    /// When the last token that could follow from it has expired.
+    pub expires_at: OffsetDateTime,
+    /// Its first refresh token, where there is to be one: its hash, and when it expires unless it is used.
+    pub refresh: Option<(TokenHash, OffsetDateTime)>,
+}
+
+/// Opens a session, with what its application is `allowed`, and puts that on record, in one statement as every login makes
+/// it. One that was `judged` forgets its attempts; false, and nothing written, when the person is not as judged any more: switched off, with another password,
 /// or with a second factor. The person is locked, so nobody changes them meanwhile.
 pub async fn open(
     db: impl PgExecutor<'_>,
@@ -50,9 +66,11 @@ pub async fn open(
     token: Option<TokenHash>,
     idle: Duration,
     judged: Option<&Judged<'_>>,
+    allowed: Option<&Allowed<'_>>,
     event: &Event<'_>,
 ) -> Result<bool, Error> {
     let (actor, target) = (event.actor.as_ref(), event.target.as_ref());
+    let first = allowed.and_then(|allowed| allowed.refresh.as_ref());
     let opened = sqlx::query!(
         "WITH person AS (
            SELECT id FROM users
@@ -65,6 +83,16 @@ pub async fn open(
                                  last_used_at, idle_expires_at, expires_at)
            SELECT $1, id, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11 FROM person
            RETURNING id
+         ), authorized AS (
+           INSERT INTO authorizations (id, client_id, user_id, session_id, scope, resources, auth_time, amr, dpop_jkt,
+                                       created_at, expires_at)
+           SELECT $24, $4, $2, id, $25, $26, $5, $6, $27, $9, $28 FROM opened WHERE $24::uuid IS NOT NULL
+           RETURNING id
+         ), led AS (
+           INSERT INTO session_clients (session_id, client_id) SELECT $1, $4 FROM authorized
+         ), given AS (
+           INSERT INTO refresh_tokens (hash, authorization_id, created_at, expires_at)
+           SELECT $29::bytea, id, $9, $30::timestamptz FROM authorized WHERE $29::bytea IS NOT NULL
          )
          INSERT INTO audit (id, at, actor_type, actor_id, action, target_type, target_id, outcome, address, request_id,
                             client_id, details)
@@ -92,6 +120,13 @@ pub async fn open(
         event.outcome.as_str(),
         event.origin.request_id,
         Value::Object(event.details.clone()),
+        allowed.map(|allowed| allowed.id.0),
+        allowed.map(|allowed| allowed.scope.to_string()),
+        allowed.map(|allowed| allowed.resources),
+        allowed.and_then(|allowed| allowed.jkt),
+        allowed.map(|allowed| allowed.expires_at),
+        first.map(|(hash, _)| hash.as_slice()),
+        first.map(|(_, expires_at)| *expires_at),
     );
     Ok(opened.execute(db).await?.rows_affected() == 1)
 }

@@ -3,7 +3,8 @@
 use sqlx::PgExecutor;
 use time::{Duration, OffsetDateTime};
 
-use super::Error;
+use super::{Error, users::Credentials};
+use crate::model::{Email, Secret, UserId, Username};
 
 /// Whether an attempt may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,29 +31,83 @@ pub struct Pace {
 /// A subject that holds up another: its name, and its pace.
 pub type Gate<'a> = (&'a str, Pace);
 
-/// Counts an attempt before it is made, in one statement: however many arrive at once, no more are let through than
-/// the pace allows (V-027), and none while `gate` is to wait. Those that cost nothing are told from the others by their number alone, for of two that arrive
-/// at once the later one may be counted first.
+/// Whose attempt it is.
+pub enum Whose<'a> {
+    /// This subject's.
+    Subject(&'a str),
+    /// That of whoever logs in by this name.
+    Login(Login<'a>),
+}
+
+/// Whom a login name or an address stands for.
+pub struct Login<'a> {
+    /// A login name.
+    pub username: Option<&'a Username>,
+    /// An address: stands for whoever has proven it, else for the only one who claims it.
+    pub email: Option<&'a Email>,
+    /// What the subject of a person is: this, and the person's id.
+    pub prefix: &'a str,
+    /// The browser; and what follows in the subject if the person once logged in with it.
+    pub device: Option<(&'a [u8; 32], &'a str)>,
+    /// The subject if there is no such person.
+    pub nobody: &'a str,
+}
+
+/// An attempt that was counted, or may not be made yet.
+pub struct Attempt {
+    /// What it is counted under.
+    pub subject: String,
+    /// Whether it may be made.
+    pub turn: Turn,
+    /// For a login: who it is, and what the password is compared with.
+    pub found: Option<Credentials>,
+}
+
+/// Finds out who makes an attempt, and counts it before it is made, in one statement: however many arrive at once, no more
+/// are let through than the pace allows (V-027), and none while `gate` is to wait. Those that cost nothing are told from the
+/// others by their number alone, for of two that arrive at once the later one may be counted first.
 pub async fn take(
     db: impl PgExecutor<'_> + Copy,
-    subject: &str,
+    whose: &Whose<'_>,
     pace: Pace,
     gate: Option<Gate<'_>>,
     now: OffsetDateTime,
-) -> Result<Turn, Error> {
+) -> Result<Attempt, Error> {
     let seconds = |d: Duration| d.as_seconds_f64();
+    let (login, nobody) = match whose {
+        Whose::Subject(subject) => (None, *subject),
+        Whose::Login(login) => (Some(login), login.nobody),
+    };
+    let device = login.and_then(|login| login.device);
     let taken = sqlx::query!(
-        "INSERT INTO throttle AS t (subject, failures, last_at, blocked_until) SELECT $1, 1, $2, $2
-         WHERE NOT EXISTS (SELECT FROM throttle WHERE subject = $7 AND failures >= $8 AND blocked_until > $2)
-         ON CONFLICT (subject) DO UPDATE SET
-           failures = CASE WHEN t.last_at < $3 THEN 1 ELSE t.failures + 1 END,
-           last_at = $2,
-           blocked_until = CASE WHEN t.last_at < $3 OR t.failures + 1 < $4 THEN $2::timestamptz
-             ELSE $2 + make_interval(secs => least($6::float8, $5::float8 * power(2, least(30, (t.failures + 1 - $4) / 5))))
-           END
-         WHERE t.last_at < $3 OR t.failures < $4 OR t.blocked_until <= $2
-         RETURNING failures",
-        subject,
+        r#"WITH person AS (
+             SELECT id, password_hash, active, password_changed_at, mfa FROM users WHERE username_key = $9
+             UNION ALL
+             SELECT id, password_hash, active, password_changed_at, mfa FROM users u
+             WHERE email_key = $10 AND (email_verified
+               OR NOT EXISTS (SELECT FROM users other WHERE other.email_key = $10 AND other.id <> u.id))
+           ), counter AS (
+             SELECT coalesce((SELECT $11::text || id::text || CASE
+               WHEN EXISTS (SELECT FROM devices WHERE hash = $12 AND user_id = person.id) THEN $13::text ELSE '' END
+               FROM person), $1) AS subject
+           ), counted AS (
+             INSERT INTO throttle AS t (subject, failures, last_at, blocked_until)
+             SELECT subject, 1, $2, $2 FROM counter
+             WHERE NOT EXISTS (SELECT FROM throttle WHERE subject = $7 AND failures >= $8 AND blocked_until > $2)
+             ON CONFLICT (subject) DO UPDATE SET
+               failures = CASE WHEN t.last_at < $3 THEN 1 ELSE t.failures + 1 END,
+               last_at = $2,
+               blocked_until = CASE WHEN t.last_at < $3 OR t.failures + 1 < $4 THEN $2::timestamptz
+                 ELSE $2 + make_interval(secs =>
+                   least($6::float8, $5::float8 * power(2, least(30, (t.failures + 1 - $4) / 5))))
+               END
+             WHERE t.last_at < $3 OR t.failures < $4 OR t.blocked_until <= $2
+             RETURNING subject
+           )
+           SELECT subject AS "subject!", EXISTS (SELECT FROM counted) AS "counted!", id AS "id?", password_hash,
+             active AS "active?", password_changed_at AS "password_changed_at?", mfa AS "mfa?"
+           FROM counter LEFT JOIN person ON true"#,
+        nobody,
         now,
         now - pace.forgotten_after,
         pace.free,
@@ -60,17 +115,39 @@ pub async fn take(
         seconds(pace.most),
         gate.map(|(subject, _)| subject),
         gate.map(|(_, pace)| pace.free),
+        login.and_then(|login| login.username).map(Username::key),
+        login.and_then(|login| login.email).map(Email::key),
+        login.map(|login| login.prefix),
+        device.map(|(hash, _)| hash.as_slice()),
+        device.map(|(_, suffix)| suffix),
     );
-    if taken.fetch_optional(db).await?.is_some() {
-        return Ok(Turn::Now);
-    }
+    let row = taken.fetch_one(db).await?;
+    let known = row.id.zip(row.active).zip(row.password_changed_at).zip(row.mfa);
+    let found = known.map(|(((id, active), password_changed_at), mfa)| Credentials {
+        id: UserId(id),
+        password_hash: row.password_hash.map(Secret::new),
+        active,
+        mfa,
+        password_changed_at,
+    });
+    let turn = if row.counted { Turn::Now } else { Turn::At(next(db, &row.subject, gate, now).await?) };
+    Ok(Attempt { subject: row.subject, turn, found })
+}
+
+/// When whoever was not let through may try.
+async fn next(
+    db: impl PgExecutor<'_> + Copy,
+    subject: &str,
+    gate: Option<Gate<'_>>,
+    now: OffsetDateTime,
+) -> Result<OffsetDateTime, Error> {
     if let Some((gate, pace)) = gate
         && let Some(until) = blocked_until(db, gate, pace, now).await?
     {
-        return Ok(Turn::At(until));
+        return Ok(until);
     }
     let until = sqlx::query_scalar!("SELECT blocked_until FROM throttle WHERE subject = $1", subject);
-    Ok(until.fetch_optional(db).await?.map_or(Turn::At(now), Turn::At))
+    Ok(until.fetch_optional(db).await?.unwrap_or(now))
 }
 
 /// Forgets the attempts of subjects that have succeeded or were pardoned.

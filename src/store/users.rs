@@ -164,42 +164,6 @@ pub async fn list(
     Ok(rows.fetch_all(db).await?)
 }
 
-/// What a login with this name is compared with.
-pub async fn credentials_by_username(db: impl PgExecutor<'_>, name: &Username) -> Result<Option<Credentials>, Error> {
-    let row = sqlx::query!(
-        "SELECT id, password_hash, active, password_changed_at, mfa FROM users WHERE username_key = $1",
-        name.key()
-    );
-    Ok(row.fetch_optional(db).await?.map(|r| Credentials {
-        id: UserId(r.id),
-        password_hash: r.password_hash.map(Secret::new),
-        active: r.active,
-        mfa: r.mfa,
-        password_changed_at: r.password_changed_at,
-    }))
-}
-
-/// What a login with this address is compared with: of whoever has proven it, else of the only one who claims it.
-pub async fn credentials_by_email(db: impl PgExecutor<'_>, email: &Email) -> Result<Option<Credentials>, Error> {
-    let rows = sqlx::query!(
-        "SELECT id, password_hash, active, email_verified, password_changed_at, mfa
-         FROM users WHERE email_key = $1 ORDER BY email_verified DESC LIMIT 2",
-        email.key()
-    );
-    let mut rows = rows.fetch_all(db).await?;
-    if rows.len() > 1 && !rows.first().is_some_and(|first| first.email_verified) {
-        return Ok(None);
-    }
-    rows.truncate(1);
-    Ok(rows.pop().map(|r| Credentials {
-        id: UserId(r.id),
-        password_hash: r.password_hash.map(Secret::new),
-        active: r.active,
-        mfa: r.mfa,
-        password_changed_at: r.password_changed_at,
-    }))
-}
-
 /// What a password that is asked for again is compared with.
 pub async fn credentials(db: impl PgExecutor<'_>, id: UserId) -> Result<Option<Credentials>, Error> {
     let row = sqlx::query!("SELECT password_hash, active, password_changed_at, mfa FROM users WHERE id = $1", id.0);

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use deodar::{
     crypto::Opaque,
-    model::{Authorization, AuthorizationId, Login, RequestedClaims, SessionId},
-    store,
+    model::{AuthorizationId, SessionId, UserId},
 };
 use reqwest::Method;
 use serde_json::json;
@@ -20,23 +19,28 @@ use crate::{
 impl TestApp {
     /// A refresh token of this application for a person in a session, good for 30 days.
     pub async fn refresh_token(&self, shop: &Actor, person: &Person, session: SessionId) -> String {
-        let (now, token) = (self.clock.now(), Opaque::new(Opaque::REFRESH).unwrap());
-        let until = now + Duration::from_hours(30 * 24);
-        let login = Login { user: person.id().parse().unwrap(), session, auth_time: now, amr: vec!["pwd".to_owned()] };
-        let authorization = Authorization {
-            id: AuthorizationId::new(),
-            client: shop.who().id.parse().unwrap(),
-            login,
-            scope: "openid offline_access".parse().unwrap(),
-            resources: Vec::new(),
-            claims: RequestedClaims::default(),
-            jkt: None,
-            created_at: now,
-            expires_at: until,
-        };
-        let pool = &self.node().app.pool;
-        store::authorizations::insert(pool, &authorization, Some((&token.hash(), until))).await.unwrap();
+        let token = Opaque::new(Opaque::REFRESH).unwrap();
+        let authorization = self.authorize(shop, person, session, "openid offline_access").await;
+        let insert = "INSERT INTO refresh_tokens (hash, authorization_id, created_at, expires_at)
+                      SELECT $1, id, created_at, expires_at FROM authorizations WHERE id = $2";
+        let insert = sqlx::query(insert).bind(token.hash().to_vec()).bind(authorization.0);
+        insert.execute(&mut self.database.connect().await).await.unwrap();
         token.expose().to_owned()
+    }
+
+    /// A person lets this application act for them, for 30 days.
+    pub async fn authorize(&self, shop: &Actor, person: &Person, session: SessionId, scope: &str) -> AuthorizationId {
+        let (id, now) = (AuthorizationId::new(), self.clock.now());
+        let insert = "WITH led AS (INSERT INTO session_clients (session_id, client_id) VALUES ($4, $2)
+                ON CONFLICT DO NOTHING)
+            INSERT INTO authorizations (id, client_id, user_id, session_id, scope, resources, auth_time, amr, created_at,
+                                        expires_at)
+            VALUES ($1, $2, $3, $4, $5, '{}', $6, '{pwd}', $6, $7)";
+        let user: UserId = person.id().parse().unwrap();
+        let insert = sqlx::query(insert).bind(id.0).bind(&shop.who().id).bind(user.0).bind(session.0).bind(scope);
+        let insert = insert.bind(now).bind(now + Duration::from_hours(30 * 24));
+        insert.execute(&mut self.database.connect().await).await.unwrap();
+        id
     }
 }
 

@@ -1,13 +1,12 @@
 //! What people let applications do: `/api/v1/me/applications`.
 
 use deodar::{
-    model::{Authorization, AuthorizationId, ClientId, Login, SessionId, UserId},
+    model::{AuthorizationId, ClientId, SessionId, UserId},
     store,
 };
 use reqwest::Method;
 use serde_json::json;
 use sqlx::Row;
-use time::Duration;
 
 use crate::{
     actor::Actor,
@@ -22,21 +21,9 @@ const APPLICATIONS: &str = "/api/v1/me/applications";
 async fn agree(app: &TestApp, person: &Person, client: &Actor, scope: &str) -> AuthorizationId {
     let (pool, now) = (&app.node().app.pool, app.clock.now());
     let user: UserId = person.id().parse().unwrap();
-    let client: ClientId = client.who().id.parse().unwrap();
-    store::consents::put(pool, user, &client, &scope.parse().unwrap(), now).await.unwrap();
-    let authorization = Authorization {
-        id: AuthorizationId::new(),
-        client,
-        login: Login { user, session: SessionId::new(), auth_time: now, amr: vec!["pwd".to_owned()] },
-        scope: scope.parse().unwrap(),
-        resources: Vec::new(),
-        jkt: None,
-        claims: deodar::model::RequestedClaims::default(),
-        created_at: now,
-        expires_at: now + Duration::DAY,
-    };
-    store::authorizations::insert(pool, &authorization, None).await.unwrap();
-    authorization.id
+    let id: ClientId = client.who().id.parse().unwrap();
+    store::consents::put(pool, user, &id, &scope.parse().unwrap(), now).await.unwrap();
+    app.authorize(client, person, SessionId::new(), scope).await
 }
 
 async fn ended(app: &TestApp, id: AuthorizationId) -> bool {
