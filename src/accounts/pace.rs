@@ -11,7 +11,7 @@ use crate::{
     model::{Email, Origin, UserId, Username},
     store::{
         self,
-        throttle::{Attempt, Login, Pace, Turn, Whose},
+        throttle::{Attempt, Login, Pace, Turn},
     },
 };
 
@@ -98,14 +98,17 @@ impl Accounts {
         let (nobody, email) = (Subject::Nobody(&name).to_string(), login.parse::<Email>().ok());
         let username = if email.is_none() { login.parse::<Username>().ok() } else { None };
         let device = origin.device.as_ref().map(|device| (device, suffix(device)));
-        let whose = Whose::Login(Login {
+        let login = Login {
             username: username.as_ref(),
             email: email.as_ref(),
             prefix: PASSWORD,
             device: device.as_ref().map(|(device, suffix)| (*device, suffix.as_str())),
             nobody: &nobody,
-        });
-        self.take(&whose, self.settings.paces.password, Some(origin)).await
+        };
+        let (paces, address) = (&self.settings.paces, Subject::Address(origin).to_string());
+        let gate = Some((address.as_str(), paces.address));
+        let take = store::throttle::take_login(&self.pool, &login, paces.password, gate, self.clock.now());
+        Ok(store::within(take).await?)
     }
 
     /// Counts an attempt, or says when it may be made.
@@ -126,16 +129,13 @@ impl Accounts {
             Subject::Address(_) => paces.address,
             Subject::Mail(_) => paces.mail,
         };
-        match self.take(&Whose::Subject(&subject.to_string()), pace, origin).await?.turn {
+        let (subject, now) = (subject.to_string(), self.clock.now());
+        let address = origin.map(|origin| Subject::Address(origin).to_string());
+        let gate = address.as_deref().map(|address| (address, paces.address));
+        match store::within(store::throttle::take(&self.pool, &subject, pace, gate, now)).await? {
             Turn::Now => Ok(()),
             Turn::At(until) => Err(self.throttled(until)),
         }
-    }
-
-    async fn take(&self, whose: &Whose<'_>, pace: Pace, origin: Option<&Origin>) -> Result<Attempt, Error> {
-        let address = origin.map(|origin| Subject::Address(origin).to_string());
-        let gate = address.as_deref().map(|address| (address, self.settings.paces.address));
-        Ok(store::within(store::throttle::take(&self.pool, whose, pace, gate, self.clock.now())).await?)
     }
 
     fn throttled(&self, until: OffsetDateTime) -> Error {

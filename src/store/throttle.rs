@@ -31,12 +31,39 @@ pub struct Pace {
 /// A subject that holds up another: its name, and its pace.
 pub type Gate<'a> = (&'a str, Pace);
 
-/// Whose attempt it is.
-pub enum Whose<'a> {
-    /// This subject's.
-    Subject(&'a str),
-    /// That of whoever logs in by this name.
-    Login(Login<'a>),
+/// Counts an attempt before it is made, in one statement: however many arrive at once, no more are let through than
+/// the pace allows (V-027), and none while `gate` is to wait. Those that cost nothing are told from the others by their number alone, for of two that arrive
+/// at once the later one may be counted first.
+pub async fn take(
+    db: impl PgExecutor<'_> + Copy,
+    subject: &str,
+    pace: Pace,
+    gate: Option<Gate<'_>>,
+    now: OffsetDateTime,
+) -> Result<Turn, Error> {
+    let seconds = |d: Duration| d.as_seconds_f64();
+    let taken = sqlx::query!(
+        "INSERT INTO throttle AS t (subject, failures, last_at, blocked_until) SELECT $1, 1, $2, $2
+         WHERE NOT EXISTS (SELECT FROM throttle WHERE subject = $7 AND failures >= $8 AND blocked_until > $2)
+         ON CONFLICT (subject) DO UPDATE SET
+           failures = CASE WHEN t.last_at < $3 THEN 1 ELSE t.failures + 1 END,
+           last_at = $2,
+           blocked_until = CASE WHEN t.last_at < $3 OR t.failures + 1 < $4 THEN $2::timestamptz
+             ELSE $2 + make_interval(secs => least($6::float8, $5::float8 * power(2, least(30, (t.failures + 1 - $4) / 5))))
+           END
+         WHERE t.last_at < $3 OR t.failures < $4 OR t.blocked_until <= $2
+         RETURNING failures",
+        subject,
+        now,
+        now - pace.forgotten_after,
+        pace.free,
+        seconds(pace.first),
+        seconds(pace.most),
+        gate.map(|(subject, _)| subject),
+        gate.map(|(_, pace)| pace.free),
+    );
+    let counted = taken.fetch_optional(db).await?.is_some();
+    if counted { Ok(Turn::Now) } else { Ok(Turn::At(next(db, subject, gate, now).await?)) }
 }
 
 /// Whom a login name or an address stands for.
@@ -59,26 +86,20 @@ pub struct Attempt {
     pub subject: String,
     /// Whether it may be made.
     pub turn: Turn,
-    /// For a login: who it is, and what the password is compared with.
+    /// Who it is, and what the password is compared with.
     pub found: Option<Credentials>,
 }
 
-/// Finds out who makes an attempt, and counts it before it is made, in one statement: however many arrive at once, no more
-/// are let through than the pace allows (V-027), and none while `gate` is to wait. Those that cost nothing are told from the
-/// others by their number alone, for of two that arrive at once the later one may be counted first.
-pub async fn take(
+/// Finds out who wants to log in, and counts that as [`take`] does, in one statement. Not for other attempts: they must not
+/// wait for whoever changes people.
+pub async fn take_login(
     db: impl PgExecutor<'_> + Copy,
-    whose: &Whose<'_>,
+    login: &Login<'_>,
     pace: Pace,
     gate: Option<Gate<'_>>,
     now: OffsetDateTime,
 ) -> Result<Attempt, Error> {
     let seconds = |d: Duration| d.as_seconds_f64();
-    let (login, nobody) = match whose {
-        Whose::Subject(subject) => (None, *subject),
-        Whose::Login(login) => (Some(login), login.nobody),
-    };
-    let device = login.and_then(|login| login.device);
     let taken = sqlx::query!(
         r#"WITH person AS (
              SELECT id, password_hash, active, password_changed_at, mfa FROM users WHERE username_key = $9
@@ -107,7 +128,7 @@ pub async fn take(
            SELECT subject AS "subject!", EXISTS (SELECT FROM counted) AS "counted!", id AS "id?", password_hash,
              active AS "active?", password_changed_at AS "password_changed_at?", mfa AS "mfa?"
            FROM counter LEFT JOIN person ON true"#,
-        nobody,
+        login.nobody,
         now,
         now - pace.forgotten_after,
         pace.free,
@@ -115,11 +136,11 @@ pub async fn take(
         seconds(pace.most),
         gate.map(|(subject, _)| subject),
         gate.map(|(_, pace)| pace.free),
-        login.and_then(|login| login.username).map(Username::key),
-        login.and_then(|login| login.email).map(Email::key),
-        login.map(|login| login.prefix),
-        device.map(|(hash, _)| hash.as_slice()),
-        device.map(|(_, suffix)| suffix),
+        login.username.map(Username::key),
+        login.email.map(Email::key),
+        login.prefix,
+        login.device.map(|(hash, _)| hash.as_slice()),
+        login.device.map(|(_, suffix)| suffix),
     );
     let row = taken.fetch_one(db).await?;
     let known = row.id.zip(row.active).zip(row.password_changed_at).zip(row.mfa);
