@@ -58,8 +58,8 @@ pub struct Allowed<'a> {
 }
 
 /// Opens a session, with what its application is `allowed`, and puts that on record, in one statement as every login makes
-/// it. One that was `judged` forgets its attempts; false, and nothing written, when the person is not as judged any more: switched off, with another password,
-/// or with a second factor. The person is locked, so nobody changes them meanwhile.
+/// it. One that was `judged` forgets its attempts; false, and nothing written, when the person is not as judged any more:
+/// switched off, with another password, or with a second factor. The person is locked, so nobody changes them meanwhile.
 pub async fn open(
     db: impl PgExecutor<'_>,
     session: &SessionRecord,
