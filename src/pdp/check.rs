@@ -6,8 +6,8 @@ use super::{AccessRequest, Error, Pdp, Session, Subject, principals::Standing};
 use crate::{
     model::{EntityRef, Fields, Principal, PrincipalKind, Revision},
     policy::{
-        ActionIx, Context, FlatEntity, Holder, Mistyped, Nearest, PolicyError, Question, Reason, Resource, SESSION,
-        Snapshot, attributes, context, list,
+        self, ActionIx, Context, FlatEntity, Holder, Mistyped, Nearest, PolicyError, Question, Reason, Resource,
+        SESSION, Snapshot, attributes, list,
     },
 };
 
@@ -184,7 +184,8 @@ pub fn decide(
 ) -> Result<Answer, Error> {
     let action = names(snapshot, request)?;
     let resource = resource(snapshot, request, target)?;
-    let context = circumstances(snapshot, action, &request.context, request.session.as_ref())?;
+    let (vocabulary, ty) = (&snapshot.bundle.vocabulary, &snapshot.bundle.vocabulary.at(action).context);
+    let told = attributes(vocabulary, ty, &request.context, "context")?;
     let holder = match known(&request.principal.entity) {
         Known::Foreign => Some(Arc::new(foreign(snapshot, &request.principal)?)),
         Known::Principal(_) | Known::Nobody => {
@@ -193,17 +194,18 @@ pub fn decide(
         }
     };
     let Some(holder) = holder else { return Ok(Answer { nearest: Some(Vec::new()), ..Answer::default() }) };
-    let question = |context| Question { holder: &holder, action, resource: &resource, context };
-    let q = question(context);
+    let q = Question { holder: &holder, action, resource: &resource };
     let candidates = snapshot.candidates(&q);
-    let verdict = snapshot.judge(&candidates, question(q.context.clone()));
+    let session = request.session.as_ref();
+    let (told, session) = if snapshot.read_context(&candidates) { (told, session) } else { (Vec::new(), None) };
+    let context = |with: Option<&Session>| -> Result<Context, Mistyped> {
+        let session = with.map(|with| policy::session(vocabulary, ty, &with.to_json())).transpose()?.flatten();
+        Ok(policy::context(told.iter().cloned().chain(session.map(|session| (SESSION, session)))))
+    };
+    let verdict = snapshot.judge(&candidates, &q, context(session)?);
     let missing = !verdict.allow && !verdict.forbidden;
-    let stepped_up = request.session.as_ref().filter(|s| !verdict.allow && !s.mfa).map(Session::stepped_up);
-    let step_up = match stepped_up {
-        Some(session) => {
-            let context = circumstances(snapshot, action, &request.context, Some(&session))?;
-            snapshot.judge(&candidates, question(context)).allow
-        }
+    let step_up = match session.filter(|session| !verdict.allow && !session.mfa) {
+        Some(session) => snapshot.judge(&candidates, &q, context(Some(&session.stepped_up()))?).allow,
         None => false,
     };
     Ok(Answer {
@@ -213,18 +215,6 @@ pub fn decide(
         errors: verdict.errors,
         step_up,
     })
-}
-
-fn circumstances(
-    snapshot: &Snapshot,
-    action: ActionIx,
-    fields: &Fields,
-    session: Option<&Session>,
-) -> Result<Context, Error> {
-    let vocabulary = &snapshot.bundle.vocabulary;
-    let ty = &vocabulary.at(action).context;
-    let session = session.filter(|_| ty.0.contains_key(SESSION)).map(Session::to_json);
-    Ok(context(vocabulary, ty, fields, session.as_ref())?)
 }
 
 /// A principal of a type that an application's schema declares: it is what the caller says.

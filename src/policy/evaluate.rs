@@ -24,8 +24,6 @@ pub struct Question<'a> {
     pub action: ActionIx,
     /// On what.
     pub resource: &'a Resource,
-    /// Under which circumstances.
-    pub context: Context,
 }
 
 /// A policy failed while it was evaluated.
@@ -51,26 +49,25 @@ pub struct Verdict {
 }
 
 impl Snapshot {
-    /// Decides. Anything that goes wrong is a deny that says so.
-    pub fn decide(&self, q: Question<'_>) -> Verdict {
-        let candidates = self.candidates(&q);
-        self.judge(&candidates, q)
-    }
-
-    /// Decides over candidates that were looked up before.
-    pub fn judge(&self, candidates: &Candidates<'_>, q: Question<'_>) -> Verdict {
-        match self.responses(candidates, q) {
+    /// Decides over what was looked up for a question. Anything that goes wrong is a deny that says so.
+    pub fn judge(&self, candidates: &Candidates<'_>, q: &Question<'_>, context: Context) -> Verdict {
+        match self.responses(candidates, q, context) {
             Ok(responses) => self.join(candidates, responses),
             Err(error) => Verdict { forbidden: true, errors: vec![error], ..Verdict::default() },
         }
     }
 
-    fn responses(&self, candidates: &Candidates<'_>, q: Question<'_>) -> Result<Vec<Response>, PolicyError> {
+    fn responses(
+        &self,
+        candidates: &Candidates<'_>,
+        q: &Question<'_>,
+        context: Context,
+    ) -> Result<Vec<Response>, PolicyError> {
         let action = self.bundle.vocabulary.at(q.action);
         let nobody = |message: String| PolicyError { policy: String::new(), message };
         let entities = core::store([&q.holder.entity, &action.entity, &q.resource.entity])
             .map_err(|error| nobody(error.to_string()))?;
-        let request = request(&q.holder.entity, action.uid.clone(), &q.resource.entity, q.context)
+        let request = request(&q.holder.entity, action.uid.clone(), &q.resource.entity, context)
             .map_err(|error| nobody(error.to_string()))?;
         let no_policy = |error: super::generate::NoPolicy| PolicyError {
             policy: format!("{GRANT_PREFIX}{}", error.id),

@@ -12,7 +12,7 @@ use cedar_policy::{
 };
 
 use super::{
-    core::FlatEntity,
+    core::{self, FlatEntity},
     vocabulary::{ActionIx, Vocabulary},
 };
 use crate::model::Effect;
@@ -30,6 +30,7 @@ struct Entry {
     policy: Policy,
     principal: PrincipalConstraint,
     resource: ResourceConstraint,
+    reads_context: bool,
 }
 
 impl Handwritten {
@@ -40,6 +41,7 @@ impl Handwritten {
             .map(|policy| Entry {
                 principal: policy.principal_constraint(),
                 resource: policy.resource_constraint(),
+                reads_context: core::reads_context(policy),
                 policy: policy.clone(),
             })
             .collect();
@@ -88,6 +90,11 @@ impl Handwritten {
     /// The policy at a place.
     pub fn at(&self, place: usize) -> &Policy {
         &self.policies[place].policy
+    }
+
+    /// Whether the policy at a place looks at the context.
+    pub fn reads_context(&self, place: usize) -> bool {
+        self.policies[place].reads_context
     }
 
     /// Every policy.

@@ -24,7 +24,7 @@ pub use cedar_policy::Context;
 
 pub use self::{
     bundle::{Bundle, Files, OWN_SCHEMA, OWN_SCHEMA_PATH, compile},
-    core::{FlatEntity, Value},
+    core::{FlatEntity, Value, context},
     decision_tests::{CaseResult, run_tests},
     diagnostic::{CompileError, Diagnostic, Severity},
     evaluate::{PolicyError, Question, Verdict},
@@ -34,6 +34,6 @@ pub use self::{
     load::Loader,
     slice::{Candidates, Resource},
     snapshot::{Delta, Holder, Role, RoleIx, Snapshot, StoredGrant},
-    value::{Mistyped, SESSION, attributes, context, entity_ref},
+    value::{Mistyped, SESSION, attributes, entity_ref, session},
     vocabulary::{Action, ActionIx, EntityType, Unknown, Vocabulary, nearest, parse_entity},
 };

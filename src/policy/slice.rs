@@ -73,6 +73,13 @@ impl Snapshot {
         found
     }
 
+    /// Whether any of them can look at the context: if not, they say the same whatever the context is.
+    pub fn read_context(&self, candidates: &Candidates<'_>) -> bool {
+        let mut grants = candidates.wide.iter().chain(&candidates.single);
+        candidates.handwritten.iter().any(|place| self.bundle.policies.reads_context(*place))
+            || grants.any(|candidate| candidate.grant.condition().is_some_and(|text| text.contains("context")))
+    }
+
     /// The action and its groups, as far as any grant names them.
     fn action_symbols(&self, action: ActionIx) -> Vec<Symbol> {
         let vocabulary = &self.bundle.vocabulary;

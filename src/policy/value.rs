@@ -2,10 +2,10 @@
 //!
 //! `__entity` and `__extn`, which Cedar's own JSON form gives a meaning, are ordinary attribute names here.
 
-use cedar_policy::{Context, EntityUid};
+use cedar_policy::EntityUid;
 
 use super::{
-    core::{self, RecordType, Type, Value},
+    core::{RecordType, Type, Value},
     vocabulary::{Vocabulary, nearest, parse_entity},
 };
 use crate::model::{EntityRef, Json};
@@ -48,22 +48,10 @@ pub fn attributes<'a>(
     record(vocabulary, ty, fields).map_err(|fault| fault.within(at))
 }
 
-/// Reads the circumstances of a request, and the session in them where there is one.
-pub fn context(
-    vocabulary: &Vocabulary,
-    ty: &RecordType,
-    fields: &[(String, Json)],
-    session: Option<&Json>,
-) -> Result<Context, Mistyped> {
-    if fields.is_empty() && session.is_none() {
-        return Ok(Context::empty());
-    }
-    let mut values = attributes(vocabulary, ty, fields, "context")?;
-    if let Some((expected, session)) = ty.0.get(SESSION).zip(session) {
-        let session = value(vocabulary, expected, session).map_err(|fault| fault.within(SESSION).within("context"))?;
-        values.push((SESSION, session));
-    }
-    Ok(core::context(values))
+/// The session in the context of a request; `None` where the schema has no place for one.
+pub fn session(vocabulary: &Vocabulary, ty: &RecordType, session: &Json) -> Result<Option<Value>, Mistyped> {
+    let read = |expected| value(vocabulary, expected, session).map_err(|fault| fault.within(SESSION).within("context"));
+    ty.0.get(SESSION).map(read).transpose()
 }
 
 fn record<'a>(

@@ -73,14 +73,14 @@ fn document(secret: bool) -> Resource {
 
 fn question<'a>(snapshot: &Snapshot, holder: &'a Holder, action: &str, resource: &'a Resource) -> Question<'a> {
     let action = snapshot.bundle.vocabulary.action(action).expect("a known action");
-    Question { holder, action, resource, context: Context::empty() }
+    Question { holder, action, resource }
 }
 
 /// Policy, effect, role and path of each reason.
 fn reasons(snapshot: &Snapshot, roles: &[&str], action: &str, secret: bool) -> Vec<(String, String)> {
     let (holder, resource) = (holder(snapshot, roles), document(secret));
     let candidates = snapshot.candidates(&question(snapshot, &holder, action, &resource));
-    let verdict = snapshot.judge(&candidates, question(snapshot, &holder, action, &resource));
+    let verdict = snapshot.judge(&candidates, &question(snapshot, &holder, action, &resource), Context::empty());
     let reasons = snapshot.reasons(&candidates, &holder, &verdict);
     let path = |path: Option<Vec<RoleName>>| {
         path.map_or("-".into(), |p| p.iter().map(RoleName::as_str).collect::<Vec<_>>().join(" "))
@@ -117,7 +117,7 @@ fn a_reason_by_hand_brings_its_annotations() {
     let snapshot = snapshot(&[]);
     let (holder, resource) = (holder(&snapshot, &[]), document(true));
     let candidates = snapshot.candidates(&question(&snapshot, &holder, "read", &resource));
-    let verdict = snapshot.judge(&candidates, question(&snapshot, &holder, "read", &resource));
+    let verdict = snapshot.judge(&candidates, &question(&snapshot, &holder, "read", &resource), Context::empty());
     let reasons = snapshot.reasons(&candidates, &holder, &verdict);
     let annotations = reasons[0].annotations.as_ref().expect("annotations");
     assert_eq!(annotations.get("why").map(String::as_str), Some("they are secret"));
@@ -267,7 +267,7 @@ fn a_policy_with_an_apostrophe_in_its_id_is_a_reason_like_any_other() {
     let snapshot = Snapshot::new(Revision(1), bundle.into()).expect("a snapshot");
     let (holder, resource) = (holder(&snapshot, &[]), document(false));
     let candidates = snapshot.candidates(&question(&snapshot, &holder, "read", &resource));
-    let verdict = snapshot.judge(&candidates, question(&snapshot, &holder, "read", &resource));
+    let verdict = snapshot.judge(&candidates, &question(&snapshot, &holder, "read", &resource), Context::empty());
     // The other permit fails, for want of `context.n`: that is no deny.
     assert!(verdict.allow && !verdict.forbidden, "{verdict:?}");
     assert_eq!(verdict.errors[0].policy, "policies/a.cedar#isn't");

@@ -458,12 +458,12 @@ impl Ask {
 
 /// What the snapshot says.
 pub fn ours(snapshot: &Snapshot, resource: &Resource, ask: &Ask) -> Outcome {
-    outcome(snapshot.decide(Question {
-        holder: &ask.holder(snapshot),
-        action: snapshot.bundle.vocabulary.action(ask.action_name()).expect("a known action"),
-        resource,
-        context: ask.context(),
-    }))
+    let (holder, action) = (ask.holder(snapshot), snapshot.bundle.vocabulary.action(ask.action_name()));
+    let q = Question { holder: &holder, action: action.expect("a known action"), resource };
+    let candidates = snapshot.candidates(&q);
+    // As the decision point does it, which has nothing to say to those who do not listen.
+    let context = if snapshot.read_context(&candidates) { ask.context() } else { Context::empty() };
+    outcome(snapshot.judge(&candidates, &q, context))
 }
 
 pub fn outcome(verdict: Verdict) -> Outcome {
