@@ -38,7 +38,7 @@ impl Accounts {
                 return Ok(DeviceCodes { device: code, user });
             }
         }
-        Err(Error::Busy { wait: 1 })
+        Err(Error::Busy { wait: std::time::Duration::from_secs(1) })
     }
 
     /// The device that shows a code, as somebody who is logged in typed it.

@@ -103,8 +103,8 @@ pub enum Error {
     /// Too many passwords at once.
     #[error("too many people are logging in at this moment")]
     Busy {
-        /// In how many seconds to come back.
-        wait: u64,
+        /// When to come back.
+        wait: std::time::Duration,
     },
     /// The policies say no.
     #[error("the policies do not allow you to log in here")]

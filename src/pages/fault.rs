@@ -59,11 +59,14 @@ impl Faults {
                 wait: Some(wait),
                 ..Self::new(&format!("Too many attempts. Try again in {}.", seconds(wait)))
             }),
-            Error::Busy { wait } => Ok(Self {
-                status: StatusCode::SERVICE_UNAVAILABLE,
-                wait: Some(wait),
-                ..Self::new(&format!("Many people are signing in just now. Try again in {}.", seconds(wait)))
-            }),
+            Error::Busy { wait } => {
+                let wait = wait.as_secs() + 1;
+                Ok(Self {
+                    status: StatusCode::SERVICE_UNAVAILABLE,
+                    wait: Some(wait),
+                    ..Self::new(&format!("Many people are signing in just now. Try again in {}.", seconds(wait)))
+                })
+            }
             Error::NotRecent => Ok(Self::field(PASSWORD, "to go on, give your password once more")),
             Error::Conflict(text) => Ok(Self::new(&sentence(text))),
             other => Self::read(other.into()),

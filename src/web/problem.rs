@@ -1,5 +1,7 @@
 //! Errors as `application/problem+json` (RFC 9457).
 
+use std::time::Duration;
+
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -82,8 +84,9 @@ pub enum ApiError {
     /// Too many people at once.
     #[error("too many people are logging in at this moment")]
     Busy {
-        /// Seconds to wait.
-        retry_after: u64,
+        /// At least a second. The answer itself is held back for what is no whole second: `Retry-After` cannot say it, and
+        /// those who were turned away together would come back together.
+        retry_after: Duration,
     },
     /// Not now.
     #[error("{message}")]
@@ -258,8 +261,11 @@ impl IntoResponse for ApiError {
             }
         }
         match &self {
-            Self::TooMany { retry_after } | Self::Busy { retry_after } => {
+            Self::TooMany { retry_after } => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));
+            }
+            Self::Busy { retry_after } => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs()));
             }
             Self::Unavailable { .. } => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

@@ -74,6 +74,9 @@ pub async fn track(app: &App, mut request: Request, work: impl AsyncFnOnce(Reque
         }
     };
     if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
+        if let ApiError::Busy { retry_after } = *error {
+            tokio::time::sleep(retry_after - Duration::from_secs(retry_after.as_secs())).await;
+        }
         let body = if navigates || browser::is_page(&response) {
             browser::error_page(app, &error, id.as_str())
         } else if oauth {

@@ -47,8 +47,8 @@ pub enum PasswordError {
     /// The queue is full or too slow: answer 503 and `Retry-After`.
     #[error("too many passwords are being checked right now; try again in a few seconds")]
     Busy {
-        /// In how many seconds there may be room.
-        wait: u64,
+        /// When there may be room; at least a second.
+        wait: Duration,
     },
     /// No input causes this.
     #[error(transparent)]

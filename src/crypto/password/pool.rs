@@ -14,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use cpu_time::ThreadTime;
 use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
 use tokio::{
     sync::{
@@ -112,11 +113,11 @@ fn serve<S>(jobs: &Jobs<S>, line: &Line, state: impl Fn() -> S) {
     yield_to_others();
     let mut kept = None;
     while let Some(job) = next(jobs) {
-        let started = Instant::now();
+        let (started, processor) = (Instant::now(), ThreadTime::now());
         // A worker outlives a panic, or each would leave the pool smaller. What the job leaves half done in the state is
         // thrown away with it.
         let worked = catch_unwind(AssertUnwindSafe(|| job(kept.get_or_insert_with(&state))));
-        line.worked(started.elapsed());
+        line.worked(started.elapsed(), processor.elapsed());
         if worked.is_err() {
             tracing::error!("work on a password panicked; its thread goes on");
             kept = None;

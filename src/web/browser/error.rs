@@ -64,7 +64,8 @@ pub(in crate::web) fn error_page(app: &App, error: &ApiError, request_id: &str) 
     let frame = Frame::new(&app.config.issuer, String::new());
     let (status, ..) = error.parts();
     let wait = match error {
-        ApiError::TooMany { retry_after } | ApiError::Busy { retry_after } => Some(*retry_after),
+        ApiError::TooMany { retry_after } => Some(*retry_after),
+        ApiError::Busy { retry_after } => Some(retry_after.as_secs()),
         _ => None,
     };
     let (title, text) = words(status, error);
