@@ -1,6 +1,7 @@
 //! What people wait for: sign-ins beside bare hashing, a rush of them, and everything that hashes no password.
 //!
-//! `scripts/with-services cargo bench --bench people`. The server is a process of its own, as in production; the load comes
+//! `scripts/with-services cargo bench --bench people`; one of the words `sign-ins`, `rush` and `pages` after `--` asks for that
+//! part only. The server is a process of its own, as in production; the load comes
 //! from this one or from `wrk`, over keep-alive connections on the same machine. Each figure stands beside what it is compared with in
 //! the same run. See `bench/README.md`.
 
@@ -32,9 +33,17 @@ fn main() {
     deodar::crypto::install();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let server = runtime.block_on(Server::start(CROWD));
-    sign_ins(&server);
-    runtime.block_on(rush(&server));
-    runtime.block_on(everything_else(&server));
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let asked = |part: &str| words.is_empty() || words.iter().any(|word| word == part);
+    if asked("sign-ins") {
+        sign_ins(&server);
+    }
+    if asked("rush") {
+        runtime.block_on(rush(&server));
+    }
+    if asked("pages") {
+        runtime.block_on(everything_else(&server));
+    }
     runtime.block_on(server.stop());
 }
 
