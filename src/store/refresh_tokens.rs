@@ -128,17 +128,18 @@ async fn rotate(pool: &Pool, rotations: &[Rotation]) -> Result<Vec<bool>, Error>
         r#"WITH spent AS (
              UPDATE refresh_tokens t SET used_at = asked.at
              FROM unnest((SELECT $1::bytea[]), (SELECT $2::bytea[]), (SELECT $3::text[]),
-                         (SELECT $4::timestamptz[]), (SELECT $5::timestamptz[])) AS asked (old, new, jkt, at, idle),
-                  authorizations a
+                         (SELECT $4::timestamptz[]), (SELECT $5::timestamptz[])) AS asked (old, new, jkt, at, idle)
              WHERE t.hash = ANY (ARRAY[asked.old]) AND t.used_at IS NULL AND t.expires_at > asked.at
-               AND a.id = ANY (ARRAY[t.authorization_id]) AND a.ended_at IS NULL AND a.expires_at > asked.at
-             RETURNING a.id, a.expires_at, asked.new, asked.jkt, asked.at, asked.idle
+               AND asked.at < (SELECT expires_at FROM authorizations
+                               WHERE id = t.authorization_id AND ended_at IS NULL)
+             RETURNING t.authorization_id, asked.new, asked.jkt, asked.at, asked.idle
            ), bound AS (
              UPDATE authorizations a SET dpop_jkt = spent.jkt FROM spent
-             WHERE a.id = ANY (ARRAY[spent.id]) AND a.dpop_jkt IS NULL AND spent.jkt IS NOT NULL
+             WHERE a.id = ANY (ARRAY[spent.authorization_id]) AND a.dpop_jkt IS NULL AND spent.jkt IS NOT NULL
            )
            INSERT INTO refresh_tokens (hash, authorization_id, created_at, expires_at)
-           SELECT new, id, at, least(idle, expires_at)
+           SELECT new, authorization_id, at,
+                  least(idle, (SELECT expires_at FROM authorizations WHERE id = spent.authorization_id))
            FROM spent RETURNING hash AS "hash: Hash""#,
         &column(|rotation| &rotation.old) as _,
         &column(|rotation| &rotation.new) as _,
