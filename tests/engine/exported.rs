@@ -7,8 +7,9 @@ use deodar::policy::export;
 use proptest::{prelude::*, test_runner::TestRunner};
 
 use crate::{
+    outcomes::{Outcome, ours, stock},
     slice::config,
-    world::{Ask, Outcome, World, ours, stock, uid, world},
+    world::{Ask, World, uid, world},
 };
 
 /// The exported policies under the names that the snapshot knows them by.

@@ -7,6 +7,7 @@ mod exported;
 mod faults;
 mod metamorphic;
 mod naive;
+mod outcomes;
 mod roundtrip;
 mod slice;
 mod snapshots;

@@ -4,8 +4,9 @@ use deodar::{model::Revision, policy::Delta};
 use proptest::{prelude::*, test_runner::TestRunner};
 
 use crate::{
+    outcomes::ours,
     slice::config,
-    world::{GrantSpec, World, grant, ours, role, world},
+    world::{GrantSpec, World, grant, role, world},
 };
 
 /// A role that no principal of any world has: everything is granted and forbidden to it.

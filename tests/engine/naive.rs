@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use proptest::test_runner::TestRunner;
 
 use crate::{
+    outcomes::ours,
     slice::config,
-    world::{Ask, GrantSpec, TYPES, World, closure, grant_id, ours, world},
+    world::{Ask, GrantSpec, TYPES, World, closure, grant_id, world},
 };
 
 /// The action itself and the groups around it, by hand from `schema.cedarschema`.

@@ -6,7 +6,10 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 
-use crate::world::{Tally, World, ours, world};
+use crate::{
+    outcomes::{Tally, ours},
+    world::{World, world},
+};
 
 pub fn config(cases: u32) -> Config {
     Config { cases, failure_persistence: None, max_shrink_iters: 4000, ..Config::default() }

@@ -9,8 +9,9 @@ use deodar::{
 use proptest::{collection::vec, prelude::*, test_runner::TestRunner};
 
 use crate::{
+    outcomes::ours,
     slice::{config, empty},
-    world::{self, Ask, GrantSpec, ROLES, World, ask, grant, ours, role},
+    world::{self, Ask, GrantSpec, ROLES, World, ask, grant, role},
     written::{self, Written},
 };
 

@@ -27,3 +27,4 @@ mod outage;
 mod pages;
 mod people;
 mod permissions;
+mod questions;
