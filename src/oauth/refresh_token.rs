@@ -61,7 +61,7 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
         new: refresh.hash(),
         jkt: jkt.map(str::to_owned),
         at: now,
-        idle: app.authorization_ends(now).idle,
+        expires_at: app.authorization_ends(now).idle.min(authorization.expires_at),
     };
     if app.refresh_tokens.rotate(&found, rotation).await? {
         return issue.make(app).await;

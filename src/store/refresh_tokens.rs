@@ -52,8 +52,8 @@ pub struct Rotation {
     pub jkt: Option<String>,
     /// When.
     pub at: OffsetDateTime,
-    /// When the successor expires unless it is used.
-    pub idle: OffsetDateTime,
+    /// When the successor expires, which is not after its authorization does.
+    pub expires_at: OffsetDateTime,
 }
 
 impl RefreshTokens {
@@ -128,24 +128,22 @@ async fn rotate(pool: &Pool, rotations: &[Rotation]) -> Result<Vec<bool>, Error>
         r#"WITH spent AS (
              UPDATE refresh_tokens t SET used_at = asked.at
              FROM unnest((SELECT $1::bytea[]), (SELECT $2::bytea[]), (SELECT $3::text[]),
-                         (SELECT $4::timestamptz[]), (SELECT $5::timestamptz[])) AS asked (old, new, jkt, at, idle)
+                         (SELECT $4::timestamptz[]), (SELECT $5::timestamptz[])) AS asked (old, new, jkt, at, expires_at)
              WHERE t.hash = ANY (ARRAY[asked.old]) AND t.used_at IS NULL AND t.expires_at > asked.at
                AND asked.at < (SELECT expires_at FROM authorizations
                                WHERE id = t.authorization_id AND ended_at IS NULL)
-             RETURNING t.authorization_id, asked.new, asked.jkt, asked.at, asked.idle
+             RETURNING t.authorization_id, asked.new, asked.jkt, asked.at, asked.expires_at
            ), bound AS (
              UPDATE authorizations a SET dpop_jkt = spent.jkt FROM spent
              WHERE a.id = ANY (ARRAY[spent.authorization_id]) AND a.dpop_jkt IS NULL AND spent.jkt IS NOT NULL
            )
            INSERT INTO refresh_tokens (hash, authorization_id, created_at, expires_at)
-           SELECT new, authorization_id, at,
-                  least(idle, (SELECT expires_at FROM authorizations WHERE id = spent.authorization_id))
-           FROM spent RETURNING hash AS "hash: Hash""#,
+           SELECT new, authorization_id, at, expires_at FROM spent RETURNING hash AS "hash: Hash""#,
         &column(|rotation| &rotation.old) as _,
         &column(|rotation| &rotation.new) as _,
         &jkts as _,
         &times(|rotation| rotation.at),
-        &times(|rotation| rotation.idle)
+        &times(|rotation| rotation.expires_at)
     );
     // Of several that use the same token one is answered, which its own successor tells.
     let made: HashSet<Hash> = made.fetch_all(pool).await?.into_iter().collect();

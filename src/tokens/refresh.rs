@@ -58,6 +58,6 @@ fn successor(presented: &Presented, rotation: &Rotation) -> Presented {
         (None, Some(jkt)) => Arc::new(Authorization { jkt: Some(jkt.clone()), ..Authorization::clone(authorization) }),
         _ => Arc::clone(authorization),
     };
-    let expires_at = rotation.idle.min(authorization.expires_at);
-    Presented { authorization, issued_at: rotation.at, expires_at, used: false, ended: false }
+    let Rotation { at: issued_at, expires_at, .. } = *rotation;
+    Presented { authorization, issued_at, expires_at, used: false, ended: false }
 }
