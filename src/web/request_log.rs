@@ -120,11 +120,15 @@ fn log_error(error: &ApiError, id: &RequestId, method: &Method, route: &str) {
     }
 }
 
-/// A check that went well is logged at `debug` only: at tens of thousands a second its line costs as much as it.
+/// What programs ask tens of thousands of times a second. A line about each costs as much as the answer, so they are
+/// logged at `debug` only, unless they fail. What a person did by them is on record besides.
+const FREQUENT: [&str; 7] =
+    ["/authz/", "/health/", "/.well-known/", "/oauth/jwks", "/oauth/token", "/oauth/introspect", "/oauth/userinfo"];
+
 fn log(id: &RequestId, method: &Method, route: &str, status: StatusCode, took: Duration) {
     let (request_id, status, ms) = (id.as_str(), status.as_u16(), took.as_secs_f64() * 1000.0);
     telemetry::answered(route, status, took);
-    let frequent = route.starts_with("/authz/") || route.starts_with("/health/");
+    let frequent = FREQUENT.iter().any(|path| route.starts_with(path));
     if frequent && status < 400 {
         tracing::debug!(target: "deodar::access", request_id, %method, route, status, ms);
     } else {
