@@ -88,6 +88,12 @@ impl ClientId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether a resource indicator (RFC 8707) names this client: `urn:deodar:client:<client_id>`. So an API that is
+    /// registered here is named without anybody having to prove whose URI something is.
+    pub fn is_named_by(&self, resource: &str) -> bool {
+        resource.strip_prefix("urn:deodar:client:") == Some(self.as_str())
+    }
 }
 
 impl fmt::Display for ClientId {

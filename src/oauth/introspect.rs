@@ -95,7 +95,7 @@ pub async fn introspect(State(app): State<App>, headers: HeaderMap, form: Form) 
         return Box::pin(refresh_token(&app, caller, token)).await;
     }
     let Ok(verified) = app.tokens.verify_for_anybody(token) else { return inactive() };
-    let concerned = verified.client == caller.id;
+    let concerned = verified.client == caller.id || verified.audience.iter().any(|it| caller.id.is_named_by(it));
     if !concerned || !web::is_live(&app, &verified).await? {
         return inactive();
     }

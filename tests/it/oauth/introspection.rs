@@ -89,6 +89,35 @@ async fn whoever_is_not_concerned_learns_nothing() {
     assert_eq!(shop.introspect(&token).await.json["active"], true);
 }
 
+/// V-017: an API asks about the tokens that were made for it, whoever has them, and is no more than told.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_learns_about_a_token_that_names_it() {
+    let app = TestApp::spawn().await;
+    let (shop, api) = (app.client("shop", "orders", &[]).await, app.client("api", "", &[]).await);
+    let asked = |resource: String| {
+        let shop = &shop;
+        async move {
+            let form = [("grant_type", "client_credentials"), ("resource", resource.as_str())];
+            shop.client_form("/oauth/token", &form).await.is(200).text_at("/access_token")
+        }
+    };
+    let name = format!("urn:deodar:client:{}", api.who().id);
+    let token = asked(name.clone()).await;
+    let seen = api.introspect(&token).await.is(200).json;
+    assert_eq!((&seen["active"], &seen["aud"]), (&json!(true), &json!([name])));
+    assert_eq!((&seen["client_id"], &seen["scope"]), (&json!(shop.who().id), &json!("orders")));
+    // It is for the API alone, which cannot end it either.
+    app.bearer(&token).get("/api/v1/me").await.problem(401, "unauthorized");
+    api.revoke(&token).await.is(200);
+    assert_eq!(api.introspect(&token).await.json["active"], true);
+    for other in [format!("{name}0"), format!("https://api.example/{name}"), api.who().id.clone() + ":x"] {
+        let token = asked(other.clone()).await;
+        assert_eq!(api.introspect(&token).await.is(200).text, NOTHING, "{other}");
+    }
+    shop.revoke(&token).await.is(200);
+    assert_eq!(api.introspect(&token).await.is(200).text, NOTHING);
+}
+
 /// N-110, N-068, V-016.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_token_is_dead_everywhere() {
