@@ -1,5 +1,19 @@
 -- Each use of a refresh token writes its successor, so what a row costs is what refreshing costs.
 
+-- Nodes at work lock the two tables in either order, so this waits for neither while it holds the other.
+DO $$
+BEGIN
+    LOOP
+        BEGIN
+            LOCK TABLE authorizations, refresh_tokens IN ACCESS EXCLUSIVE MODE NOWAIT;
+            EXIT;
+        EXCEPTION WHEN lock_not_available THEN
+            PERFORM pg_sleep(0.01);
+        END;
+    END LOOP;
+END
+$$;
+
 -- Room beside a token for the note that it was used, which then touches no index.
 ALTER TABLE refresh_tokens SET (fillfactor = 70);
 
@@ -9,7 +23,11 @@ ALTER TABLE refresh_tokens DROP CONSTRAINT refresh_tokens_authorization_id_fkey;
 
 CREATE FUNCTION forget_refresh_tokens() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    DELETE FROM refresh_tokens USING gone WHERE authorization_id = gone.id;
+    -- Once more while there were any: a token in use at this moment is waited for, and has a successor then.
+    LOOP
+        DELETE FROM refresh_tokens USING gone WHERE authorization_id = gone.id;
+        EXIT WHEN NOT FOUND;
+    END LOOP;
     RETURN NULL;
 END
 $$;

@@ -2,8 +2,6 @@
 //!
 //! Whoever is not concerned learns that the token is not active, and nothing more (N-105, N-106).
 
-use std::borrow::Cow;
-
 use axum::{extract::State, http::HeaderMap, response::Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -99,11 +97,7 @@ pub async fn introspect(State(app): State<App>, headers: HeaderMap, form: Form) 
     if !concerned || !web::is_live(&app, &verified).await? {
         return inactive();
     }
-    let sub = match &verified.principal {
-        Principal::User(user) => Cow::Owned(app.tokens.subject(caller, *user).await?),
-        Principal::Client(id) => Cow::Borrowed(id.as_str()),
-    };
-    unkept(&Introspection::Active(Box::new(ActiveToken::of(&app, &sub, &verified))))
+    unkept(&Introspection::Active(Box::new(ActiveToken::of(&app, &verified))))
 }
 
 fn inactive() -> Result<Response, OAuthError> {
@@ -129,12 +123,12 @@ async fn refresh_token(app: &App, caller: &Client, token: &str) -> Result<Respon
 }
 
 impl<'a> ActiveToken<'a> {
-    fn of(app: &'a App, sub: &'a str, token: &'a Verified) -> Self {
+    fn of(app: &'a App, token: &'a Verified) -> Self {
         let session = token.session.as_ref();
         Self {
             active: true,
             iss: app.config.issuer.as_str(),
-            sub,
+            sub: &token.subject,
             aud: token.audience.iter().map(String::as_str).collect(),
             client_id: token.client.as_str(),
             scope: &token.scopes,

@@ -135,6 +135,7 @@ impl<'a> Claims<'a> {
         };
         Ok(Verified {
             principal,
+            subject: self.sub.into_owned(),
             client,
             scopes,
             session,

@@ -12,6 +12,8 @@ use crate::{
 pub struct Verified {
     /// Who.
     pub principal: Principal,
+    /// How the token names them (OpenID Connect Core §8).
+    pub subject: String,
     /// By which client.
     pub client: ClientId,
     /// What for.

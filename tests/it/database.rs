@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -44,6 +44,16 @@ impl Database {
     /// A connection that no server knows of.
     pub async fn connect(&self) -> PgConnection {
         connect(&self.url).await
+    }
+
+    /// Waits until somebody waits for a lock that somebody else holds.
+    pub async fn somebody_waits(&self) {
+        let mut conn = self.connect().await;
+        let waiting = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
+        let begun = Instant::now();
+        while !sqlx::query_scalar::<_, bool>(waiting).fetch_one(&mut conn).await.unwrap() {
+            assert!(begun.elapsed() < Duration::from_secs(10), "nobody waits");
+        }
     }
 
     /// Drops it, whoever is still connected.

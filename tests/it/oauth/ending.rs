@@ -8,6 +8,7 @@ use deodar::{
 };
 use reqwest::Method;
 use serde_json::json;
+use sqlx::Connection;
 
 use super::part;
 use crate::{
@@ -168,4 +169,25 @@ async fn refresh_tokens_end_with_their_client() {
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM refresh_tokens").fetch_one(&mut conn).await.unwrap();
     assert_eq!(left, 0);
     held.ana.me.get("/api/v1/me").await.problem(401, "unauthorized");
+}
+
+/// A token that is used while its authorization is deleted leaves no successor behind.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_left_of_an_authorization_that_is_deleted_while_it_is_used() {
+    let held = Held::new().await;
+    let mut conn = held.app.database.connect().await;
+    let mut tx = conn.begin().await.unwrap();
+    let rotate = "WITH used AS (UPDATE refresh_tokens SET used_at = now() RETURNING authorization_id, expires_at)
+        INSERT INTO refresh_tokens (hash, authorization_id, created_at, expires_at)
+        SELECT uuid_send(gen_random_uuid()), authorization_id, now(), expires_at FROM used";
+    sqlx::query(rotate).execute(&mut *tx).await.unwrap();
+    let path = admin_path(&["clients", &held.ana.shop.who().id]);
+    let used = async {
+        held.app.database.somebody_waits().await;
+        tx.commit().await.unwrap();
+    };
+    let (deleted, ()) = tokio::join!(held.admin.send(Method::DELETE, &path, None), used);
+    deleted.is(204);
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM refresh_tokens").fetch_one(&mut conn).await.unwrap();
+    assert_eq!(left, 0);
 }

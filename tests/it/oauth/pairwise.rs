@@ -92,6 +92,25 @@ async fn no_token_of_such_a_client_holds_the_id_that_others_know() {
     assert!(!meadow.is_active(&access).await);
 }
 
+/// N-063: nor does an API that is shown a token learn by which name it knows its owner itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_is_told_the_name_that_the_token_says() {
+    let app = TestApp::spawn().await;
+    let admin = app.admin().await;
+    let ana = app.person("ana").await;
+    let mut browser = app.browser_of(&ana).await;
+    let meadow = client(&app, &admin, "pairwise", "https://meadow.test/cb").await;
+    for subject_type in ["public", "pairwise"] {
+        let api = client(&app, &admin, subject_type, "https://api.test/cb").await;
+        let resource = format!("urn:deodar:client:{}", api.id);
+        let code = meadow.code(&mut browser, &[("resource", &resource)]).await;
+        let access = meadow.redeem(&code).await.is(200).text_at("/access_token");
+        let seen = api.form("/oauth/introspect", &[("token", &access)]).await.is(200).json;
+        assert_eq!((&seen["active"], &seen["sub"]), (&json!(true), &claims(&access)["sub"]), "{subject_type}");
+        assert_ne!(seen["sub"], ana.id(), "{subject_type}");
+    }
+}
+
 /// N-063: a name is never given out twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_comes_after_somebody_gets_another_name() {

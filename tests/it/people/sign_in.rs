@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{Connection, Row};
 
 use crate::{
     actor::{Actor, document, question, with},
@@ -176,24 +176,13 @@ async fn only_a_trusted_proxy_says_from_where_somebody_guesses() {
     assert_eq!(addresses, ["9.9.9.9"], "on record is the first hop from the right that is no proxy");
 }
 
-/// Waits until somebody waits for what this connection holds.
-async fn somebody_waits(conn: &mut PgConnection) {
-    let waiting =
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    let begun = Instant::now();
-    while sqlx::query(waiting).fetch_one(&mut *conn).await.unwrap().get::<i64, _>(0) == 0 {
-        assert!(begun.elapsed() < Duration::from_secs(10), "nobody waits");
-    }
-}
-
 /// What a login was judged by changes before its session is there.
 async fn overtaken(app: &TestApp, change: &str, signing_in: impl Future<Output = Answer>, id: &str) -> Answer {
     let mut conn = app.database.connect().await;
-    let mut watching = app.database.connect().await;
     let mut tx = conn.begin().await.unwrap();
     sqlx::query("SELECT FROM users WHERE id::text = $1 FOR UPDATE").bind(id).fetch_one(&mut *tx).await.unwrap();
     let changing = async {
-        somebody_waits(&mut watching).await;
+        app.database.somebody_waits().await;
         sqlx::query(sqlx::AssertSqlSafe(change.to_owned())).bind(id).execute(&mut *tx).await.unwrap();
         tx.commit().await.unwrap();
     };
