@@ -65,6 +65,12 @@ impl ScopeSet {
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
+
+    /// The scopes as people read them: what comes to everybody's mind first comes first.
+    pub fn for_people(&self) -> impl Iterator<Item = &str> {
+        let known = Self::STANDARD.into_iter().filter(|scope| self.contains(scope));
+        known.chain(self.iter().filter(|scope| !Self::STANDARD.contains(scope)))
+    }
 }
 
 impl FromIterator<String> for ScopeSet {

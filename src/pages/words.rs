@@ -74,10 +74,7 @@ pub fn scopes(scopes: &ScopeSet) -> String {
         ScopeSet::ADMIN => "administer this server",
         other => other,
     };
-    // What comes to everybody's mind first comes first.
-    let (known, own): (Vec<&str>, Vec<&str>) = scopes.iter().partition(|scope| ScopeSet::STANDARD.contains(scope));
-    let known = ScopeSet::STANDARD.into_iter().filter(|scope| known.contains(scope));
-    known.chain(own).map(word).collect::<Vec<_>>().join(", ")
+    scopes.for_people().map(word).collect::<Vec<_>>().join(", ")
 }
 
 /// What happened, to the one whose account it is.
@@ -107,6 +104,11 @@ pub fn event(row: &EventRow) -> String {
         ("mfa_enabled", _) => "Turned two-step sign-in on",
         ("mfa_disabled", _) => "Turned two-step sign-in off",
         ("backup_codes_regenerated", _) => "Made new backup codes",
+        ("authorized", _) => "Went on to an application",
+        ("consent", false) => "Let an application in",
+        ("consent", true) => "Kept an application out",
+        ("device_consent", false) => "Let a device in",
+        ("device_consent", true) => "Kept a device out",
         ("consent_withdrawn", _) => "Took an application's access back",
         ("account_deactivated", _) => "Switched the account off",
         (other, _) => return in_words(other, &row.outcome),

@@ -67,7 +67,7 @@ pub async fn ask(State(app): State<App>, browser: Browser, Query(asked): Query<A
         privacy: client.metadata.policy_uri.as_deref(),
         terms: client.metadata.tos_uri.as_deref(),
         verified: !client.self_registered,
-        scopes: scopes.iter().map(Scope::of).collect(),
+        scopes: scopes.for_people().map(Scope::of).collect(),
         person: &person.username,
         goes_to: &destination.name(),
     };

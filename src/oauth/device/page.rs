@@ -79,7 +79,7 @@ pub async fn submit(
         user_code: &visit.code.shown(),
         client: visit.registered.client.name(),
         verified: !visit.registered.client.self_registered,
-        scopes: visit.device.scope.iter().map(Scope::of).collect(),
+        scopes: visit.device.scope.for_people().map(Scope::of).collect(),
         person: &person.username,
     };
     Ok(html(StatusCode::OK, &page, None))
