@@ -107,8 +107,13 @@ impl Accounts {
         };
         let (paces, address) = (&self.settings.paces, Subject::Address(origin).to_string());
         let gate = Some((address.as_str(), paces.address));
-        let take = store::throttle::take_login(&self.pool, &login, paces.password, gate, self.clock.now());
-        Ok(store::within(take).await?)
+        store::within(async {
+            let mut conn = self.pool.acquire().await?;
+            // Many may have come before while this one waited, and then the database need not be asked at all.
+            self.passwords.ensure_room()?;
+            Ok(store::throttle::take_login(&mut conn, &login, paces.password, gate, self.clock.now()).await?)
+        })
+        .await
     }
 
     /// Counts an attempt, or says when it may be made.
@@ -132,7 +137,11 @@ impl Accounts {
         let (subject, now) = (subject.to_string(), self.clock.now());
         let address = origin.map(|origin| Subject::Address(origin).to_string());
         let gate = address.as_deref().map(|address| (address, paces.address));
-        match store::within(store::throttle::take(&self.pool, &subject, pace, gate, now)).await? {
+        let take = async {
+            let mut conn = self.pool.acquire().await?;
+            Ok::<_, Error>(store::throttle::take(&mut conn, &subject, pace, gate, now).await?)
+        };
+        match store::within(take).await? {
             Turn::Now => Ok(()),
             Turn::At(until) => Err(self.throttled(until)),
         }

@@ -6,7 +6,7 @@ use super::{
     sessions::{ONE_FACTOR, TWO_FACTORS},
 };
 use crate::{
-    crypto::{Opaque, Password, Verified},
+    crypto::{Opaque, Password, PasswordError, Verified},
     model::{ClientId, EntityRef, Event, Json, Origin, Outcome, Principal, ScopeSet, Secret, SessionRecord, UserId},
     pdp::{AccessRequest, ResourceInput, Session, Subject as Asking},
     store::{
@@ -46,7 +46,9 @@ impl Accounts {
             self.ensure_calm(origin).await?;
             // Whoever is told to wait learns that others tried this account. It looks and takes as long as a wrong
             // password, and the text for both says to wait (N-101, V-058).
-            self.work_in_vain().await?;
+            if Password::parse(&password).is_ok() {
+                self.work_in_vain().await?;
+            }
             return self.failed(found.as_ref(), "throttled", origin).await;
         }
         let user = self.look_at_password(found.as_ref(), &attempts, password, origin).await?;
@@ -201,7 +203,12 @@ impl Accounts {
         let Some((id, old)) = found.and_then(|user| Some((user.id, user.password_hash.as_ref()?))) else {
             return Ok(());
         };
-        let new = self.passwords.hash(password).await?;
+        let new = match self.passwords.hash(password).await {
+            Ok(new) => new,
+            // There is no hurry: the next login brings the password once more.
+            Err(PasswordError::Busy { .. }) => return Ok(()),
+            Err(failed) => return Err(failed.into()),
+        };
         Ok(store::users::upgrade_hash(&self.pool, id, old, &new).await?)
     }
 

@@ -3,7 +3,7 @@
 use sqlx::PgExecutor;
 use time::{Duration, OffsetDateTime};
 
-use super::{Error, users::Credentials};
+use super::{Conn, Error, users::Credentials};
 use crate::model::{Email, Secret, UserId, Username};
 
 /// Whether an attempt may be made.
@@ -35,7 +35,7 @@ pub type Gate<'a> = (&'a str, Pace);
 /// the pace allows (V-027), and none while `gate` is to wait. Those that cost nothing are told from the others by their number alone, for of two that arrive
 /// at once the later one may be counted first.
 pub async fn take(
-    db: impl PgExecutor<'_> + Copy,
+    conn: &mut Conn,
     subject: &str,
     pace: Pace,
     gate: Option<Gate<'_>>,
@@ -62,8 +62,8 @@ pub async fn take(
         gate.map(|(subject, _)| subject),
         gate.map(|(_, pace)| pace.free),
     );
-    let counted = taken.fetch_optional(db).await?.is_some();
-    if counted { Ok(Turn::Now) } else { Ok(Turn::At(next(db, subject, gate, now).await?)) }
+    let counted = taken.fetch_optional(&mut *conn).await?.is_some();
+    if counted { Ok(Turn::Now) } else { Ok(Turn::At(next(conn, subject, gate, now).await?)) }
 }
 
 /// Whom a login name or an address stands for.
@@ -93,7 +93,7 @@ pub struct Attempt {
 /// Finds out who wants to log in, and counts that as [`take`] does, in one statement. Not for other attempts: they must not
 /// wait for whoever changes people.
 pub async fn take_login(
-    db: impl PgExecutor<'_> + Copy,
+    conn: &mut Conn,
     login: &Login<'_>,
     pace: Pace,
     gate: Option<Gate<'_>>,
@@ -142,7 +142,7 @@ pub async fn take_login(
         login.device.map(|(hash, _)| hash.as_slice()),
         login.device.map(|(_, suffix)| suffix),
     );
-    let row = taken.fetch_one(db).await?;
+    let row = taken.fetch_one(&mut *conn).await?;
     let known = row.id.zip(row.active).zip(row.password_changed_at).zip(row.mfa);
     let found = known.map(|(((id, active), password_changed_at), mfa)| Credentials {
         id: UserId(id),
@@ -151,24 +151,24 @@ pub async fn take_login(
         mfa,
         password_changed_at,
     });
-    let turn = if row.counted { Turn::Now } else { Turn::At(next(db, &row.subject, gate, now).await?) };
+    let turn = if row.counted { Turn::Now } else { Turn::At(next(conn, &row.subject, gate, now).await?) };
     Ok(Attempt { subject: row.subject, turn, found })
 }
 
 /// When whoever was not let through may try.
 async fn next(
-    db: impl PgExecutor<'_> + Copy,
+    conn: &mut Conn,
     subject: &str,
     gate: Option<Gate<'_>>,
     now: OffsetDateTime,
 ) -> Result<OffsetDateTime, Error> {
     if let Some((gate, pace)) = gate
-        && let Some(until) = blocked_until(db, gate, pace, now).await?
+        && let Some(until) = blocked_until(&mut *conn, gate, pace, now).await?
     {
         return Ok(until);
     }
     let until = sqlx::query_scalar!("SELECT blocked_until FROM throttle WHERE subject = $1", subject);
-    Ok(until.fetch_optional(db).await?.unwrap_or(now))
+    Ok(until.fetch_optional(conn).await?.unwrap_or(now))
 }
 
 /// Forgets the attempts of subjects that have succeeded or were pardoned.

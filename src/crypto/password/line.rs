@@ -13,7 +13,7 @@ use std::{
 const SHORTEST: Duration = Duration::from_secs(1);
 /// What nobody waits longer for. Bounds what a crowd that never comes back can make others wait.
 const LONGEST: Duration = Duration::from_secs(20);
-/// What a job takes of a processor, as long as none has ended.
+/// What a job takes, as long as none has ended.
 const GUESS: Duration = Duration::from_millis(25);
 /// How many of the last jobs an average is about.
 const LATELY: u64 = 8;
@@ -37,7 +37,7 @@ impl Line {
             threads: threads.max(1) as u64,
             opened: Instant::now(),
             told: AtomicU64::new(0),
-            work: AtomicU64::new(0),
+            work: AtomicU64::new(micros(GUESS)),
             effort: AtomicU64::new(micros(GUESS)),
         }
     }
@@ -70,11 +70,8 @@ impl Line {
 
 /// Of two threads that end at once one may be forgotten, which an average survives.
 fn average(kept: &AtomicU64, took: Duration) {
-    let average = match kept.load(Ordering::Relaxed) {
-        0 => micros(took),
-        average => (average * (LATELY - 1) + micros(took)) / LATELY,
-    };
-    kept.store(average, Ordering::Relaxed);
+    let average = kept.load(Ordering::Relaxed);
+    kept.store((average * (LATELY - 1) + micros(took)) / LATELY, Ordering::Relaxed);
 }
 
 fn micros(duration: Duration) -> u64 {
