@@ -82,10 +82,9 @@ pub async fn answer(State(app): State<App>, browser: Browser, PageForm(sent): Pa
     };
     let (registered, _) = request::identify(&app, &waiting.parameters).await?;
     let client = &registered.client;
-    let agrees = sent.decision == Decision::Allow;
-    let request = request::read(&app, client, &waiting.parameters, true).ok().filter(|_| agrees);
-    let agreed = request.map(|request| request.disclosed(client));
-    let outcome = if agrees { Outcome::Success } else { Outcome::Denied };
+    let request = request::read(&app, client, &waiting.parameters, true).ok();
+    let agreed = request.filter(|_| sent.decision == Decision::Allow).map(|request| request.disclosed(client));
+    let outcome = if agreed.is_some() { Outcome::Success } else { Outcome::Denied };
     let event = Event::new("consent", &browser.origin).by(Principal::User(session.user)).ended(outcome);
     let event = event.on(Principal::Client(client.id.clone()).entity());
     let event = event.with("scope", agreed.as_ref().map(ToString::to_string).unwrap_or_default());
