@@ -1,14 +1,16 @@
 -- Each use of a refresh token writes its successor, so what a row costs is what refreshing costs.
 
--- Nodes at work lock the two tables in either order, so this waits for neither while it holds the other.
+-- Nodes at work lock the two tables in either order. So this gives up before PostgreSQL takes it for a deadlock (after a
+-- second), and tries again; it stands in line meanwhile, or where there is always somebody its turn would never come.
 DO $$
 BEGIN
+    PERFORM set_config('lock_timeout', '300ms', true);
     LOOP
         BEGIN
-            LOCK TABLE authorizations, refresh_tokens IN ACCESS EXCLUSIVE MODE NOWAIT;
+            LOCK TABLE authorizations, refresh_tokens IN ACCESS EXCLUSIVE MODE;
             EXIT;
         EXCEPTION WHEN lock_not_available THEN
-            PERFORM pg_sleep(0.01);
+            PERFORM pg_sleep(0.1);
         END;
     END LOOP;
 END
