@@ -43,6 +43,12 @@ pub async fn get(db: impl PgExecutor<'_>) -> Result<(Revision, Option<i32>), Err
     Ok((Revision(row.revision), row.bundle))
 }
 
+/// Reads the revision, and what time it is for the database.
+pub async fn poll(db: impl PgExecutor<'_>) -> Result<(Revision, OffsetDateTime), Error> {
+    let row = sqlx::query!(r#"SELECT revision, clock_timestamp() AS "now!" FROM state"#).fetch_one(db).await?;
+    Ok((Revision(row.revision), row.now))
+}
+
 /// Takes the next revision and logs what changed. Other nodes are woken when the transaction commits.
 pub async fn advance(conn: &mut PgConnection, changes: &[Change]) -> Result<Revision, Error> {
     let revision = sqlx::query_scalar!("UPDATE state SET revision = revision + 1 RETURNING revision");

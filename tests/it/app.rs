@@ -114,9 +114,18 @@ impl TestApp {
 
     /// The same, which keeps mail in this mailbox if it has no mail server.
     pub async fn second_node_with(&self, mailbox: Option<deodar::mail::Mailbox>) -> Node {
+        self.add_node(mailbox, self.clock.clone()).await
+    }
+
+    /// The same on a machine whose clock is wrong by so much.
+    pub async fn second_node_off_by(&self, wrong: time::Duration) -> Node {
+        self.add_node(None, self.clock.elsewhere(wrong)).await
+    }
+
+    async fn add_node(&self, mailbox: Option<deodar::mail::Mailbox>, clock: Clock) -> Node {
         let config = Config::read(|name| self.variables.get(name).cloned(), self.variables.keys().cloned()).unwrap();
         let files = Directories::below(Path::new(env!("CARGO_MANIFEST_DIR"))).read().unwrap();
-        let options = app::Options { files: Some(files), verbose: true, clock: self.clock.clone(), mailbox };
+        let options = app::Options { files: Some(files), verbose: true, clock, mailbox };
         let app = App::build(config, options).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());

@@ -4,6 +4,7 @@ mod access_tokens;
 mod authorize;
 mod client_auth;
 mod client_credentials;
+mod clocks;
 mod codes;
 mod conformance;
 mod device;
