@@ -57,10 +57,11 @@ impl Directories {
 
 /// The server's own policies. A folder that has no file of one of these names gets it from here; to decide otherwise,
 /// write a file of that name.
-const OWN_POLICIES: [(&str, &str); 3] = [
+const OWN_POLICIES: [(&str, &str); 4] = [
     ("policies/admin.cedar", include_str!("../../policies/admin.cedar")),
     ("policies/account.cedar", include_str!("../../policies/account.cedar")),
     ("policies/signin.cedar", include_str!("../../policies/signin.cedar")),
+    ("policies/tokens.cedar", include_str!("../../policies/tokens.cedar")),
 ];
 
 /// What a server starts with that was given no files: its own schema, and its own policies.

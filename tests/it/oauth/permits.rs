@@ -52,3 +52,15 @@ async fn an_answer_lasts_as_long_as_what_it_rests_on() {
     admin.activate(before).await.is(204);
     granted().await;
 }
+
+/// Contract §2: a server that was given no policies issues tokens by its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_files_issues_tokens() {
+    let app = TestApp::spawn().await;
+    let ana = app.person("ana").await;
+    let node = &app.node().app;
+    deodar::pdp::adopt(&node.pool, deodar::app::built_in()).await.unwrap();
+    node.pdp.refresh().await.unwrap();
+    app.client("shop", "orders", &[]).await.client_credentials(None).await.is(200);
+    ana.sign_in().await.is(200);
+}
