@@ -113,7 +113,10 @@ pub async fn update(
     client.active = decided.active.unwrap_or(was_active);
     if was_active && !client.active {
         // Switching it on again gives nothing back (V-059).
-        store::authorizations::end_of_client(write.conn(), &id, app.clock.now()).await?;
+        let now = app.clock.now();
+        let until = app.tokens.access_expiry(now) + time::Duration::MINUTE;
+        let ended = store::authorizations::end_of_client(write.conn(), &id, now, now - (until - now)).await?;
+        write.revoke(ended.iter().map(|id| format!("grant:{id}")).collect(), until).await?;
     }
     let method = client.metadata.token_endpoint_auth_method;
     let kept = known.secret.filter(|_| method.has_secret());

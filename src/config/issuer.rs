@@ -62,6 +62,12 @@ impl Issuer {
         &self.origin
     }
 
+    /// What follows the host; empty, or begins with a slash and ends without.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.text.get(self.origin.len()..).unwrap_or_default()
+    }
+
     /// Host and port, as people know the server.
     #[must_use]
     pub fn host(&self) -> &str {

@@ -75,7 +75,7 @@ settings! {
     tls_cert: Option<PathBuf> = "DEODAR_TLS_CERT" or "" => optional(file);
     /// The PEM file with the private key of the certificate.
     tls_key: Option<PathBuf> = "DEODAR_TLS_KEY" or "" => optional(file);
-    /// The addresses or blocks (`10.0.0.0/8`), with commas between them, whose `Forwarded` headers are believed.
+    /// The addresses or blocks (`10.0.0.0/8`), with commas between them, whose `X-Forwarded-For` is believed.
     trusted_proxies: Vec<IpBlock> = "DEODAR_TRUSTED_PROXIES" or "" => list(IpBlock::parse);
     /// The longest time one request may take before it is answered with an error.
     request_timeout: Duration = "DEODAR_REQUEST_TIMEOUT" or "3s" => duration(SECOND..=30 * SECOND);

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::ScopeSet;
+
 /// A claim about a person that this server has (OpenID Connect Core §5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -70,6 +72,14 @@ impl Claim {
 }
 
 impl RequestedClaims {
+    /// Those that one of these scopes would bring as well.
+    pub fn within(mut self, scopes: &ScopeSet) -> Self {
+        for asked in [&mut self.userinfo, &mut self.id_token] {
+            asked.retain(|claim| scopes.contains(claim.scope()));
+        }
+        self
+    }
+
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = Claim> {
         self.userinfo.iter().chain(&self.id_token).copied()

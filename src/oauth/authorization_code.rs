@@ -52,11 +52,12 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
     };
     let authorization = &grant.authorization;
     let resources = resources::narrowed(form, &authorization.resources)?;
+    let scope = authorization.scope.intersection(&client.metadata.scope);
     let issue = Issue {
         client,
         authorization,
         grant_type: GrantType::AuthorizationCode.as_str(),
-        scope: &authorization.scope,
+        scope: &scope,
         resources: &resources,
         nonce: grant.nonce.as_deref(),
         refresh: authorization.scope.contains(ScopeSet::OFFLINE).then_some(&refresh),

@@ -20,8 +20,7 @@ enum Proof<'a> {
 
 /// Authenticates the client of a request. A public client is who it says it is: whatever it presents has to be its own.
 pub async fn authenticate(app: &App, headers: &HeaderMap, form: &Form) -> Result<Arc<Registered>, OAuthError> {
-    let basic = headers.contains_key(header::AUTHORIZATION);
-    let failed = || OAuthError::InvalidClient { basic };
+    let failed = || OAuthError::InvalidClient;
     let proof = Proof::of(headers, form)?;
     let (id, presented) = match &proof {
         Proof::Basic(id, secret) => (Cow::Borrowed(id.as_str()), Some(secret.as_str())),
@@ -60,14 +59,13 @@ pub async fn authenticate_confidential(
     form: &Form,
 ) -> Result<Arc<Registered>, OAuthError> {
     let found = authenticate(app, headers, form).await?;
-    let basic = headers.contains_key(header::AUTHORIZATION);
-    if found.client.is_confidential() { Ok(found) } else { Err(OAuthError::InvalidClient { basic }) }
+    if found.client.is_confidential() { Ok(found) } else { Err(OAuthError::InvalidClient) }
 }
 
 impl<'a> Proof<'a> {
     fn of(headers: &HeaderMap, form: &'a Form) -> Result<Self, OAuthError> {
         let basic = headers.contains_key(header::AUTHORIZATION);
-        let failed = || OAuthError::InvalidClient { basic };
+        let failed = || OAuthError::InvalidClient;
         let (id, secret, assertion) = (form.get("client_id"), form.get("client_secret"), form.get("client_assertion"));
         if [basic, secret.is_some(), assertion.is_some()].into_iter().filter(|way| *way).count() > 1 {
             let text =

@@ -20,7 +20,9 @@ const OPEN: [&str; 7] = [
 
 /// Answers preflights, and lets browsers show answers to scripts.
 pub async fn cors(request: Request, next: Next) -> Response {
-    if !OPEN.contains(&request.uri().path()) || !request.headers().contains_key(header::ORIGIN) {
+    let path = request.uri().path();
+    let open = OPEN.contains(&path) || path.starts_with("/.well-known/oauth-authorization-server/");
+    if !open || !request.headers().contains_key(header::ORIGIN) {
         return next.run(request).await;
     }
     let asks_first = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);

@@ -20,10 +20,7 @@ pub enum OAuthError {
     InvalidRequest(String),
     /// Client authentication failed.
     #[error("client authentication failed")]
-    InvalidClient {
-        /// By HTTP Basic.
-        basic: bool,
-    },
+    InvalidClient,
     /// The client may not use this grant.
     #[error("this client may not use this grant type")]
     UnauthorizedClient,
@@ -99,7 +96,7 @@ impl OAuthError {
     fn parts(&self) -> (StatusCode, &'static str) {
         match self {
             Self::InvalidRequest(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
-            Self::InvalidClient { .. } => (StatusCode::UNAUTHORIZED, "invalid_client"),
+            Self::InvalidClient => (StatusCode::UNAUTHORIZED, "invalid_client"),
             Self::UnauthorizedClient => (StatusCode::BAD_REQUEST, "unauthorized_client"),
             Self::UnsupportedGrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
             Self::InvalidScope(_) => (StatusCode::BAD_REQUEST, "invalid_scope"),
@@ -122,7 +119,7 @@ impl OAuthError {
 
     fn challenge(&self) -> Option<&'static str> {
         match self {
-            Self::InvalidClient { basic: true } => Some("Basic realm=\"deodar\""),
+            Self::InvalidClient => Some("Basic realm=\"deodar\""),
             Self::InvalidToken { presented: true } => Some("Bearer error=\"invalid_token\""),
             Self::InvalidToken { presented: false } => Some("Bearer"),
             _ => None,

@@ -50,12 +50,14 @@ pub struct Issue<'a> {
 }
 
 impl Issue<'_> {
-    /// Whether the person may still act and the policies allow it, judged at this moment (V-059).
+    /// Whether the person may still act and the policies allow it, judged at this moment (V-059). Whether the
+    /// authorization goes on is what the statement decides that makes it, or that takes the next token from it: whoever
+    /// won that has won, and if it ended a moment later, so have the tokens.
     pub async fn is_permitted(&self, app: &App) -> Result<bool, OAuthError> {
-        let Authorization { id, login, .. } = self.authorization;
+        let login = &self.authorization.login;
         app.pdp.ensure(None).await?;
         let active = app.pdp.standing(&Principal::User(login.user)).await?.active();
-        if !active || app.pdp.is_revoked(&[format!("sid:{}", login.session), format!("grant:{id}")]) {
+        if !active || app.pdp.is_revoked(&[format!("sid:{}", login.session)]) {
             return Ok(false);
         }
         let Self { client, grant_type, scope, resources, .. } = *self;

@@ -2,7 +2,11 @@
 //!
 //! One document under three names, written once: it depends on nothing but the configuration.
 
-use axum::{extract::State, http::HeaderMap, response::Response};
+use axum::{
+    extract::{Path, State},
+    http::HeaderMap,
+    response::Response,
+};
 use serde_json::{Value, json};
 
 use super::{authorize::ResponseMode, document::answer};
@@ -11,6 +15,7 @@ use crate::{
     config::Registration,
     model::{Algorithm, AuthMethod, Claim, GrantType, ScopeSet, SessionRecord},
     tokens::{Document, Tokens},
+    web::ApiError,
 };
 
 /// What this OpenID provider can do.
@@ -32,6 +37,19 @@ pub async fn openid_underscore(State(app): State<App>, headers: HeaderMap) -> Re
     responses((status = 200, body = Object)))]
 pub async fn oauth(State(app): State<App>, headers: HeaderMap) -> Response {
     document(&app, &headers)
+}
+
+/// Where RFC 8414 §3.1 has it for an issuer with a path: the path follows the name.
+pub async fn of_path(
+    State(app): State<App>,
+    Path(path): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    if app.config.issuer.path().strip_prefix('/') == Some(&path) {
+        Ok(document(&app, &headers))
+    } else {
+        Err(ApiError::NotFound("such path".to_owned()))
+    }
 }
 
 fn document(app: &App, headers: &HeaderMap) -> Response {

@@ -68,6 +68,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(metadata::openid))
         .routes(routes!(metadata::openid_underscore))
         .routes(routes!(metadata::oauth))
+        .route("/.well-known/oauth-authorization-server/{*path}", get(metadata::of_path))
         .routes(routes!(userinfo::get, userinfo::post))
         .routes(routes!(introspect::introspect))
         .routes(routes!(revoke::revoke))

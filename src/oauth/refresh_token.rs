@@ -11,7 +11,7 @@ use super::{
 use crate::{
     app::App,
     crypto::{Opaque, digest},
-    model::{GrantType, InvalidScope, Origin, ScopeSet},
+    model::{Client, GrantType, InvalidScope, Origin, ScopeSet},
     store::refresh_tokens::{Presented, Rotation},
 };
 
@@ -40,7 +40,7 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
         return Err(BAD);
     }
     asker.may_refresh(authorization)?;
-    let scope = narrowed(form, &authorization.scope)?;
+    let scope = narrowed(form, &authorization.scope, client)?;
     let resources = resources::narrowed(form, &authorization.resources)?;
     let refresh = Opaque::new(Opaque::REFRESH)?;
     let issue = Issue {
@@ -78,13 +78,16 @@ async fn replayed(app: &App, found: &Presented, origin: &Origin) -> Result<Token
     Err(BAD)
 }
 
-/// Less of what was authorized, if the client wants less (N-091, N-092).
-fn narrowed(form: &Form, authorized: &ScopeSet) -> Result<ScopeSet, OAuthError> {
-    let Some(text) = form.get("scope") else { return Ok(authorized.clone()) };
+/// What was authorized and is still the client's to ask for; less of it, if the client wants less (N-091, N-092).
+fn narrowed(form: &Form, authorized: &ScopeSet, client: &Client) -> Result<ScopeSet, OAuthError> {
+    let authorized = authorized.intersection(&client.metadata.scope);
+    let Some(text) = form.get("scope") else { return Ok(authorized) };
     let asked: ScopeSet = text.parse().map_err(|error: InvalidScope| OAuthError::InvalidScope(error.to_string()))?;
-    if asked.is_subset(authorized) {
+    if asked.is_subset(&authorized) {
         Ok(asked)
     } else {
-        Err(OAuthError::InvalidScope("the person did not authorize every one of these scopes".to_owned()))
+        Err(OAuthError::InvalidScope(
+            "these scopes are more than the person authorized, or than this client may have".to_owned(),
+        ))
     }
 }

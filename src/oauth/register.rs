@@ -23,7 +23,11 @@ use crate::{
     app::App,
     config::Registration,
     crypto::{Opaque, digest},
-    model::{Client, ClientId, ClientMetadata, EntityRef, GrantType, Members, MetadataFault, Principal, ScopeSet},
+    model::{
+        Client, ClientId, ClientMetadata, EntityRef, Event, GrantType, Members, MetadataFault, Origin, Principal,
+        ScopeSet,
+    },
+    pdp::Write,
     store::{self, clients::Known, revision::Change},
     tokens::{self, Registered},
     web::Caller,
@@ -50,8 +54,13 @@ pub struct Information {
 /// Register a client.
 #[utoipa::path(post, path = "/oauth/register", tag = "oauth", request_body = ClientMetadata, responses(
     (status = 201, body = Information), (status = "default", body = OAuthErrorBody)))]
-pub async fn register(State(app): State<App>, mut parts: Parts, body: Bytes) -> Result<impl IntoResponse, OAuthError> {
-    let initial = admit(&app, &mut parts).await?;
+pub async fn register(
+    State(app): State<App>,
+    origin: Origin,
+    mut parts: Parts,
+    body: Bytes,
+) -> Result<impl IntoResponse, OAuthError> {
+    let admitted = admit(&app, &mut parts).await?;
     let metadata = read(&parts.headers, &body).and_then(adopt)?;
     app.clients.check_sector(&metadata).await.map_err(refused)?;
     let client = Client::new(ClientId::new(), metadata, app.clock.now());
@@ -63,14 +72,15 @@ pub async fn register(State(app): State<App>, mut parts: Parts, body: Bytes) -> 
         registration: Some(token.hash()),
     };
     let mut write = app.pdp.write().await?;
-    if let Some(hash) = initial
+    if let Admitted::Initial(hash) = admitted
         && !store::registration_tokens::consume(write.conn(), &hash, app.clock.now()).await?
     {
         return Err(OAuthError::InvalidToken { presented: true });
     }
     store::clients::insert(write.conn(), &known).await?;
-    write.changed(Change::Principal(Principal::Client(known.client.id.clone())));
-    write.commit().await?;
+    let event = Event::new("client_registered", &origin).with("name", known.client.name());
+    let event = if let Admitted::Caller(caller) = admitted { event.by(caller) } else { event };
+    finish(&app, write, &known.client.id, event).await?;
     let information = Information::new(&app, known.client, secret.as_ref(), token.expose());
     Ok((StatusCode::CREATED, no_store(), Json(information)))
 }
@@ -94,6 +104,7 @@ pub async fn show(
 pub async fn replace(
     State(app): State<App>,
     Path(id): Path<String>,
+    origin: Origin,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<impl IntoResponse, OAuthError> {
@@ -112,8 +123,9 @@ pub async fn replace(
     let fresh = if kept.is_none() { tokens::fresh_secret(method)? } else { None };
     known.client.metadata = metadata;
     store::clients::update(write.conn(), &known.client, kept.or(fresh.as_ref().map(Opaque::hash))).await?;
-    write.changed(Change::Principal(Principal::Client(known.client.id.clone())));
-    write.commit().await?;
+    let event = Event::new("client_updated", &origin).by(Principal::Client(known.client.id.clone()));
+    let event = event.with("secret", if fresh.is_some() { "new" } else { "kept" });
+    finish(&app, write, &known.client.id, event).await?;
     Ok((no_store(), Json(Information::new(&app, known.client, fresh.as_ref(), token))))
 }
 
@@ -123,36 +135,60 @@ pub async fn replace(
 pub async fn remove(
     State(app): State<App>,
     Path(id): Path<String>,
+    origin: Origin,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, OAuthError> {
     let (found, _) = manage(&app, &headers, &id).await?;
     let mut write = app.pdp.write().await?;
-    store::clients::delete(write.conn(), &found.client.id).await?;
+    if !store::clients::delete(write.conn(), &found.client.id).await? {
+        return Err(OAuthError::InvalidToken { presented: true });
+    }
     let principal = Principal::Client(found.client.id.clone());
     store::assignments::delete_all(write.conn(), &principal).await?;
-    write.changed(Change::Principal(principal));
-    write.commit().await?;
+    let event = Event::new("client_removed", &origin).by(principal);
+    finish(&app, write, &found.client.id, event).await?;
     Ok((StatusCode::NO_CONTENT, no_store()))
 }
 
-/// Lets in whoever may register a client; the hash of an initial access token, which is still to be used up.
-async fn admit(app: &App, parts: &mut Parts) -> Result<Option<[u8; 32]>, OAuthError> {
+/// Commits what was done to a client, on record.
+async fn finish(app: &App, mut write: Write, client: &ClientId, event: Event<'_>) -> Result<(), OAuthError> {
+    let principal = Principal::Client(client.clone());
+    store::audit::insert(write.conn(), app.clock.now(), &event.on(principal.entity())).await?;
+    write.changed(Change::Principal(principal));
+    write.commit().await?;
+    Ok(())
+}
+
+/// Who may register a client.
+enum Admitted {
+    Anybody,
+    /// Whoever has an initial access token of this hash, which is still to be used up.
+    Initial([u8; 32]),
+    /// An administrator.
+    Caller(Principal),
+}
+
+async fn admit(app: &App, parts: &mut Parts) -> Result<Admitted, OAuthError> {
     if app.config.registration == Registration::Off {
         return Err(OAuthError::AccessDenied("clients are registered by an administrator here"));
     }
     match bearer(&parts.headers) {
-        Ok(None) if app.config.registration == Registration::Open => Ok(None),
+        Ok(None) if app.config.registration == Registration::Open => Ok(Admitted::Anybody),
         Ok(None) => Err(OAuthError::InvalidToken { presented: false }),
         Ok(Some(token)) if token.starts_with(Opaque::INITIAL_ACCESS) => {
             let hash = digest(token.as_bytes());
             let good = store::registration_tokens::is_good(&app.pool, &hash, app.clock.now());
-            if store::within(good).await? { Ok(Some(hash)) } else { Err(OAuthError::InvalidToken { presented: true }) }
+            if store::within(good).await? {
+                Ok(Admitted::Initial(hash))
+            } else {
+                Err(OAuthError::InvalidToken { presented: true })
+            }
         }
         // An access token, which may be bound to a key.
         Ok(Some(_)) | Err(_) => {
             let caller = Caller::from_request_parts(parts, app).await?;
             caller.require(app, "Deodar::createClient", EntityRef::new("Deodar::Server", "deodar")).await?;
-            Ok(None)
+            Ok(Admitted::Caller(caller.principal().clone()))
         }
     }
 }

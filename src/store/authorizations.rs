@@ -68,15 +68,28 @@ pub async fn end_several(
     Ok(ids.fetch_all(db).await?.into_iter().map(AuthorizationId).collect())
 }
 
-/// Ends all for a client, and those that codes are waiting for. Their access tokens are dead by the client's own standing.
-pub async fn end_of_client(db: impl PgExecutor<'_>, client: &ClientId, now: OffsetDateTime) -> Result<u64, Error> {
-    let update = sqlx::query!(
-        "WITH codes AS (DELETE FROM authorization_codes WHERE client_id = $1)
-         UPDATE authorizations SET ended_at = $2 WHERE client_id = $1 AND ended_at IS NULL",
+/// Ends all for a client, and whatever one could still follow from: codes, devices, requests that wait. Answers those
+/// that may have made access tokens after `since`.
+pub async fn end_of_client(
+    db: impl PgExecutor<'_>,
+    client: &ClientId,
+    now: OffsetDateTime,
+    since: OffsetDateTime,
+) -> Result<Vec<AuthorizationId>, Error> {
+    let ids = sqlx::query_scalar!(
+        r#"WITH codes AS (DELETE FROM authorization_codes WHERE client_id = $1),
+           devices AS (DELETE FROM device_codes WHERE client_id = $1),
+           requests AS (DELETE FROM authorization_requests WHERE client_id = $1),
+           ended AS (
+             UPDATE authorizations SET ended_at = $2 WHERE client_id = $1 AND ended_at IS NULL RETURNING id, created_at
+           )
+           SELECT id AS "id!" FROM ended WHERE created_at > $3
+              OR EXISTS (SELECT FROM refresh_tokens t WHERE t.authorization_id = ended.id AND t.created_at > $3)"#,
         client.as_str(),
-        now
+        now,
+        since
     );
-    Ok(update.execute(db).await?.rows_affected())
+    Ok(ids.fetch_all(db).await?.into_iter().map(AuthorizationId).collect())
 }
 
 /// Forgets those of which nothing is left.

@@ -43,7 +43,7 @@ pub async fn put(
     sqlx::query!(
         "INSERT INTO consents (user_id, client_id, scope, created_at, updated_at) VALUES ($1, $2, $3, $4, $4)
          ON CONFLICT (user_id, client_id) DO UPDATE SET updated_at = $4, scope = (
-           SELECT string_agg(DISTINCT word, ' ' ORDER BY word)
+           SELECT coalesce(string_agg(DISTINCT word, ' ' ORDER BY word), '')
            FROM unnest(string_to_array(consents.scope, ' ') || string_to_array(excluded.scope, ' ')) AS word)",
         user.0,
         client.as_str(),

@@ -175,9 +175,8 @@ async fn a_forbid_that_fails_denies_and_a_permit_that_fails_allows_nothing() {
     assert_eq!(answer.json["errors"].as_array().unwrap().len(), 1, "{}", answer.text);
 }
 
-/// N-180, V-036.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_answers_in_order_as_of_one_revision() {
+async fn a_batch_answers_in_order_as_of_one_revision_n180_v036() {
     let app = TestApp::spawn().await;
     let (admin, ana) = library(&app).await;
     let inside = json!({ "action": "write", "resource": { "type": "Document" },
@@ -203,9 +202,8 @@ async fn a_batch_answers_in_order_as_of_one_revision() {
     assert!(answer.json["revision"].is_i64());
 }
 
-/// V-036.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_is_never_cut_short() {
+async fn a_batch_is_never_cut_short_v036() {
     let app = TestApp::spawn().await;
     let (admin, ana) = library(&app).await;
     let ask = json!({ "principal": ana.json(), "action": "read", "resource": document_in("42", "7") });
@@ -246,9 +244,9 @@ async fn a_client_may_ask_about_itself_and_with_the_scope_about_others() {
     drop(admin);
 }
 
-/// V-059, by way of `token`: what is dead as a bearer is dead as a subject.
+/// By way of `token`: what is dead as a bearer is dead as a subject.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_switched_off_principal_is_denied_everything() {
+async fn a_switched_off_principal_is_denied_everything_v059() {
     let app = TestApp::spawn().await;
     let (admin, _) = library(&app).await;
     let shop = app.client("shop", "authz:check", &["viewer"]).await;

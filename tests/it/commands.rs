@@ -47,7 +47,7 @@ async fn follow(who: &Actor, link: &str, password: &str) -> Answer {
 
 /// Contract §2, V-080: there is no account before one is made, and no password before its owner sets it.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_administrator_sets_a_password_by_a_link_and_administers() {
+async fn the_first_administrator_sets_a_password_by_a_link_and_administers_v080() {
     let app = TestApp::spawn().await;
     let create = ["admin", "create", "--username", "root", "--email", "root@example.com"];
     let link = link(&app, &create).await;

@@ -53,9 +53,9 @@ async fn one_of_sixteen_who_make_the_same_role_makes_it() {
     assert_eq!(statuses.iter().filter(|status| **status == 409).count(), 15, "{statuses:?}");
 }
 
-/// V-039: the second of two requests that would close a circle is refused, wherever they arrive.
+/// The second of two requests that would close a circle is refused, wherever they arrive.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_circle_is_never_closed_by_two_at_once() {
+async fn a_circle_is_never_closed_by_two_at_once_v039() {
     let app = TestApp::spawn().await;
     let other = app.second_node().await;
     let admin = app.admin().await;
@@ -73,9 +73,9 @@ async fn a_circle_is_never_closed_by_two_at_once() {
     no_cycle(&app).await;
 }
 
-/// V-039: sixteen edges that together are a circle: exactly one is refused.
+/// Sixteen edges that together are a circle: exactly one is refused.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_circle_is_never_closed_by_sixteen_at_once() {
+async fn a_circle_is_never_closed_by_sixteen_at_once_v039() {
     let app = TestApp::spawn().await;
     let other = app.second_node().await;
     let admin = app.admin().await;

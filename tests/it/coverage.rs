@@ -228,9 +228,9 @@ async fn every_operation_of_the_document_is_known_here_and_the_other_way_round()
     assert_eq!(documented, known);
 }
 
-/// N-177, N-178: without a token, with a wrong one, with one that was not issued for it, without a role.
+/// Without a token, with a wrong one, with one that was not issued for it, without a role.
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_done_for_whoever_lacks_authority_and_nothing_is_given_away() {
+async fn nothing_is_done_for_whoever_lacks_authority_and_nothing_is_given_away_n177_n178() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let targets = [existing(&app, &admin).await, Targets::missing()];
@@ -321,9 +321,8 @@ async fn an_administrator_gets_an_answer_from_every_operation() {
     }
 }
 
-/// N-073, N-178.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_method_that_a_path_does_not_take_is_a_405() {
+async fn a_method_that_a_path_does_not_take_is_a_405_n073_n178() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let operations = operations();
@@ -354,9 +353,9 @@ async fn an_unknown_path_is_a_problem_too() {
     }
 }
 
-/// V-051: no spelling of a path reaches a handler by another door.
+/// No spelling of a path reaches a handler by another door.
 #[tokio::test(flavor = "multi_thread")]
-async fn odd_spellings_of_a_path_never_pass_a_guard() {
+async fn odd_spellings_of_a_path_never_pass_a_guard_v051() {
     let app = TestApp::spawn().await;
     let nobody = app.client("nobody", "admin", &[]).await;
     let spellings = [

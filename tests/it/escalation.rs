@@ -27,9 +27,8 @@ async fn delegate(app: &TestApp, admin: &Actor) -> Actor {
     delegate
 }
 
-/// V-047.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_delegate_assigns_the_role_they_were_given_to_hand_out_and_no_other() {
+async fn a_delegate_assigns_the_role_they_were_given_to_hand_out_and_no_other_v047() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let delegate = delegate(&app, &admin).await;
@@ -47,9 +46,9 @@ async fn a_delegate_assigns_the_role_they_were_given_to_hand_out_and_no_other() 
     admin.role("viewer").await.is(200);
 }
 
-/// V-047: what was delegated by name stays delegated by name, also when that role comes to inherit more.
+/// What was delegated by name stays delegated by name, also when that role comes to inherit more.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_delegate_gains_nothing_through_a_role_that_inherits_another() {
+async fn a_delegate_gains_nothing_through_a_role_that_inherits_another_v047() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let delegate = delegate(&app, &admin).await;
@@ -63,9 +62,9 @@ async fn a_delegate_gains_nothing_through_a_role_that_inherits_another() {
     own.denies();
 }
 
-/// V-047: a grant gives only what the grantor holds.
+/// A grant gives only what the grantor holds.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_delegate_grants_only_what_they_hold() {
+async fn a_delegate_grants_only_what_they_hold_v047() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let delegate = delegate(&app, &admin).await;
@@ -99,9 +98,9 @@ async fn a_delegate_grants_only_what_they_hold() {
     assert_eq!(admin.grants("delegate").await.items().len(), before);
 }
 
-/// V-047: a conditional permit is not held without its condition, and a forbid narrows what is held.
+/// A conditional permit is not held without its condition, and a forbid narrows what is held.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_held_under_a_condition_is_not_granted_without_it() {
+async fn what_is_held_under_a_condition_is_not_granted_without_it_v047() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let delegate = delegate(&app, &admin).await;
@@ -121,9 +120,9 @@ async fn what_is_held_under_a_condition_is_not_granted_without_it() {
     delegate.delete_grant(&forbid.text_at("/id")).await.problem(403, "forbidden");
 }
 
-/// V-047: credentials are means to act as somebody.
+/// Credentials are means to act as somebody.
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_takes_over_a_client_that_holds_more() {
+async fn nobody_takes_over_a_client_that_holds_more_v047() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let delegate = delegate(&app, &admin).await;
@@ -151,9 +150,9 @@ async fn nobody_takes_over_a_client_that_holds_more() {
     delegate.update_client(&mighty.who().id, json!({ "active": true })).await.problem(403, "forbidden");
 }
 
-/// V-047: nobody makes a client with a scope that they do not have.
+/// Nobody makes a client with a scope that they do not have.
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_hands_out_a_scope_they_do_not_have() {
+async fn nobody_hands_out_a_scope_they_do_not_have_v047() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let clerk = app.client("clerk", "admin", &["clerk"]).await;
@@ -166,9 +165,9 @@ async fn nobody_hands_out_a_scope_they_do_not_have() {
     clerk.update_client(&made, json!({ "scope": "orders:read" })).await.is(200);
 }
 
-/// V-047: who can act as a client can use its scopes.
+/// Who can act as a client can use its scopes.
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_takes_over_a_client_with_a_scope_they_do_not_have() {
+async fn nobody_takes_over_a_client_with_a_scope_they_do_not_have_v047() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let clerk = app.client("clerk", "admin", &["clerk"]).await;
@@ -182,9 +181,9 @@ async fn nobody_takes_over_a_client_with_a_scope_they_do_not_have() {
     clerk.rotate_secret(&plain.who().id).await.is(200);
 }
 
-/// V-047: a forbid binds until somebody takes it away who is not bound by it.
+/// A forbid binds until somebody takes it away who is not bound by it.
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_frees_themselves_of_a_forbid() {
+async fn nobody_frees_themselves_of_a_forbid_v047() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let clerk = app.client("clerk", "admin authz:check", &["clerk"]).await;
@@ -204,9 +203,9 @@ async fn nobody_frees_themselves_of_a_forbid() {
     clerk.check(ask).await.denies();
 }
 
-/// V-048: nor is the last administrator left with hands tied: what binds them, they must be able to undo.
+/// Nor is the last administrator left with hands tied: what binds them, they must be able to undo.
 #[tokio::test(flavor = "multi_thread")]
-async fn administrators_do_not_tie_their_own_hands() {
+async fn administrators_do_not_tie_their_own_hands_v048() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let forbid =
@@ -215,9 +214,9 @@ async fn administrators_do_not_tie_their_own_hands() {
     admin.grants_batch(&both).await.problem(409, "last_administrator");
 }
 
-/// V-047: an auditor looks.
+/// An auditor looks.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_auditor_changes_nothing() {
+async fn an_auditor_changes_nothing_v047() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let auditor = app.client("auditor", "admin authz:check", &["auditor"]).await;
@@ -233,9 +232,8 @@ async fn an_auditor_changes_nothing() {
     auditor.activate(1).await.problem(403, "forbidden");
 }
 
-/// V-048.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_last_administrator_cannot_be_removed_by_any_path() {
+async fn the_last_administrator_cannot_be_removed_by_any_path_v048() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let (me, id) = (admin.who().clone(), admin.who().id.clone());
@@ -279,9 +277,9 @@ async fn the_last_administrator_cannot_be_removed_by_any_path() {
     second.create_role("now-i", &[]).await.is(201);
 }
 
-/// V-048: administrators by a role that inherits `admin` are administrators.
+/// Administrators by a role that inherits `admin` are administrators.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_administrator_by_inheritance_counts_until_the_inheritance_ends() {
+async fn an_administrator_by_inheritance_counts_until_the_inheritance_ends_v048() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     admin.create_role("owner", &["admin"]).await.is(201);
@@ -293,9 +291,9 @@ async fn an_administrator_by_inheritance_counts_until_the_inheritance_ends() {
     owner.create_role("still-here", &[]).await.is(201);
 }
 
-/// V-048: two administrators remove each other at the same instant, over two nodes.
+/// Two administrators remove each other at the same instant, over two nodes.
 #[tokio::test(flavor = "multi_thread")]
-async fn two_administrators_who_remove_each_other_do_not_both_succeed() {
+async fn two_administrators_who_remove_each_other_do_not_both_succeed_v048() {
     let app = TestApp::spawn().await;
     let other = app.second_node().await;
     for round in 0..5 {
@@ -323,9 +321,9 @@ async fn remove_all_but(admin: &Actor, kept: &[&Actor]) {
     }
 }
 
-/// V-048: sixteen administrators all leave at once, over two nodes: one stays.
+/// Sixteen administrators all leave at once, over two nodes: one stays.
 #[tokio::test(flavor = "multi_thread")]
-async fn when_all_administrators_leave_at_once_one_has_to_stay() {
+async fn when_all_administrators_leave_at_once_one_has_to_stay_v048() {
     let app = TestApp::spawn().await;
     let other = app.second_node().await;
     let mut admins = Vec::new();

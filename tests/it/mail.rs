@@ -58,9 +58,9 @@ async fn outbox_has(app: &TestApp, count: i64) {
     }
 }
 
-/// V-070: plain text is there for those who want nothing else.
+/// Plain text is there for those who want nothing else.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mail_arrives_once_as_text_and_html_and_leaves_nothing_behind() {
+async fn a_mail_arrives_once_as_text_and_html_and_leaves_nothing_behind_v070() {
     let app = TestApp::spawn().await;
     send(app.node(), "ana@shop.test", reset()).await;
     let mail = app.mailbox.wait_for("ana@shop.test", |_| true).await;
@@ -190,9 +190,8 @@ async fn a_server_without_tls_gets_no_mail() {
     outbox_has(&app, 1).await;
 }
 
-/// V-054, V-070, V-076.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_people_choose_changes_neither_headers_nor_markup_nor_recipients() {
+async fn what_people_choose_changes_neither_headers_nor_markup_nor_recipients_v054_v070_v076() {
     let app = TestApp::spawn().await;
     let addresses = [
         "ana@shop.test\r\nBcc: evil@shop.test",

@@ -115,9 +115,8 @@ async fn what_nobody_knows_is_denied_or_named() {
     }
 }
 
-/// N-178, V-063.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_read_is_a_400_and_never_a_decision() {
+async fn what_cannot_be_read_is_a_400_and_never_a_decision_n178_v063() {
     let app = TestApp::spawn().await;
     let (admin, ana) = library(&app).await;
     let good = question(&ana, "read", document_in("42", "7"));

@@ -40,8 +40,9 @@ pub struct Header {
     x5c: Option<IgnoredAny>,
 }
 
-/// The longest token that is looked at, in bytes.
-const MAX_TOKEN: usize = 8 * 1024;
+/// The longest token that is looked at, in bytes. One with the longest scope and all the resources that can be asked for
+/// has 13.5 KB.
+const MAX_TOKEN: usize = 16 * 1024;
 
 /// Reads a header, to find the key. Refuses whatever could only be meant to mislead.
 pub fn unverified_header(token: &str) -> Result<Header, InvalidJwt> {

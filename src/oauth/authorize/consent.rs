@@ -53,11 +53,11 @@ pub async fn ask(State(app): State<App>, browser: Browser, Query(asked): Query<A
     };
     let (registered, destination) = request::identify(&app, &waiting.parameters).await?;
     let client = &registered.client;
-    let Ok(request) = request::read(&app, client, &waiting.parameters, true) else {
+    let Ok(request) = request::read(&app, client, &waiting.parameters, waiting.pushed) else {
         return Ok(see_other(&browser.frame(&app).path(waiting.next().as_str())));
     };
     let person = app.accounts.find(session.user).await?;
-    let scopes = request.disclosed(client);
+    let scopes = request.disclosed();
     let page = Consent {
         frame: &browser.frame(&app),
         action: "/consent",
@@ -82,8 +82,8 @@ pub async fn answer(State(app): State<App>, browser: Browser, PageForm(sent): Pa
     };
     let (registered, _) = request::identify(&app, &waiting.parameters).await?;
     let client = &registered.client;
-    let request = request::read(&app, client, &waiting.parameters, true).ok();
-    let agreed = request.filter(|_| sent.decision == Decision::Allow).map(|request| request.disclosed(client));
+    let request = request::read(&app, client, &waiting.parameters, waiting.pushed).ok();
+    let agreed = request.filter(|_| sent.decision == Decision::Allow).map(|request| request.disclosed());
     let outcome = if agreed.is_some() { Outcome::Success } else { Outcome::Denied };
     let event = Event::new("consent", &browser.origin).by(Principal::User(session.user)).ended(outcome);
     let event = event.on(Principal::Client(client.id.clone()).entity());
@@ -115,6 +115,6 @@ async fn at(
     browser: &Browser,
     handle: &str,
 ) -> Result<(Waiting, Option<SessionRecord>), crate::web::browser::PageError> {
-    let waiting = Waiting::by_handle(app, handle).await?.filter(|waiting| !waiting.pushed);
+    let waiting = Waiting::by_handle(app, handle).await?.filter(|waiting| waiting.taken);
     Ok((waiting.ok_or_else(waiting::over)?, browser.session(app).await?))
 }

@@ -115,11 +115,16 @@ impl Interaction<'_> {
         if permit == Permit::Refused {
             return Ok(Some(Next::Refuse(Fault::new("access_denied", "the policies do not allow this person here"))));
         }
-        if session.mfa() || (permit == Permit::Granted && self.request.second_factor == Wanted::No) {
+        // What is only preferred is no reason to refuse where nobody can be asked (OpenID Connect Core §5.5.1.1).
+        let wanted = match self.request.second_factor {
+            Wanted::Preferred if self.request.prompt.none => Wanted::No,
+            wanted => wanted,
+        };
+        if session.mfa() || (permit == Permit::Granted && wanted == Wanted::No) {
             return Ok(None);
         }
         let has_one = app.accounts.mfa(session.user).await?.totp;
-        Ok(match (permit, self.request.second_factor) {
+        Ok(match (permit, wanted) {
             (Permit::AfterMfa, _) => Some(Next::SecondFactor),
             (_, _) if has_one => Some(Next::SecondFactor),
             (_, Wanted::Essential) => {
@@ -150,19 +155,14 @@ impl Interaction<'_> {
         }
         let before = store::within(store::consents::find(&app.pool, session.user, &self.client.id)).await?;
         let Some(before) = before else { return Ok(Next::Consent) };
-        Ok(if self.request.disclosed(self.client).is_subset(&before) {
-            Next::Grant(scope.clone())
-        } else {
-            Next::Consent
-        })
+        Ok(if self.request.disclosed().is_subset(&before) { Next::Grant(scope.clone()) } else { Next::Consent })
     }
 }
 
 impl AuthorizationRequest {
     /// What a person is asked for: the scopes, and those whose claims are asked for one by one.
-    pub fn disclosed(&self, client: &Client) -> ScopeSet {
-        let of_claims: ScopeSet = self.claims.iter().map(|claim| claim.scope().to_owned()).collect();
-        self.scope.union(&of_claims.intersection(&client.metadata.scope))
+    pub fn disclosed(&self) -> ScopeSet {
+        self.scope.union(&self.claims.iter().map(|claim| claim.scope().to_owned()).collect())
     }
 }
 

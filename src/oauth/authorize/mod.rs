@@ -48,7 +48,7 @@ use crate::{
     (status = 400, description = "A page: the client or its redirect URI is not known")))]
 pub async fn get(State(app): State<App>, browser: Browser, RawQuery(query): RawQuery) -> PageResult {
     let parameters = Parameters::read(query.unwrap_or_default().as_bytes())?;
-    authorize(&app, &browser, parameters).await
+    authorize(&app, &browser, parameters, false).await
 }
 
 /// Let a person authorize a client, by a form (OpenID Connect Core §3.1.2.1).
@@ -61,17 +61,26 @@ pub async fn post(State(app): State<App>, browser: Browser, headers: HeaderMap, 
     if !ty.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         return Err(ApiError::UnsupportedMediaType.into());
     }
-    authorize(&app, &browser, Parameters::read(&body)?).await
+    // A form from elsewhere comes without our cookies, which are `SameSite=Lax`; a link brings them.
+    let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    let withheld = origin.is_some_and(|origin| origin != app.config.issuer.origin());
+    authorize(&app, &browser, Parameters::read(&body)?, withheld).await
 }
 
-async fn authorize(app: &App, browser: &Browser, parameters: Parameters) -> PageResult {
+/// `withheld`: the browser may have cookies of ours that it did not send.
+async fn authorize(app: &App, browser: &Browser, parameters: Parameters, withheld: bool) -> PageResult {
     let waiting = Waiting::find(app, &parameters).await?;
     let parameters = waiting.as_ref().map_or(parameters, |waiting| waiting.parameters.clone());
     let (registered, destination) = request::identify(app, &parameters).await?;
     let client = &registered.client;
     let session = browser.session(app).await?;
     let at = Place { app, browser, client, destination: &destination, parameters: &parameters, waiting };
-    let request = match request::read(app, client, &parameters, at.waiting.is_some()) {
+    if withheld && session.is_none() {
+        let to = at.hold(None).await?;
+        return Ok(see_other(&browser.frame(app).path(to.as_str())));
+    }
+    let pushed = at.waiting.as_ref().is_some_and(|waiting| waiting.pushed);
+    let request = match request::read(app, client, &parameters, pushed) {
         Ok(request) => request,
         // Whoever registered themselves must not make this a way from our address to theirs that needs no click
         // (RFC 9700 §4.11.2).
@@ -110,7 +119,7 @@ impl Place<'_> {
     /// The request as it waits for the person: it goes on waiting, or begins to.
     async fn hold(&self, session: Option<&SessionRecord>) -> Result<crate::web::browser::ReturnTo, ApiError> {
         match &self.waiting {
-            Some(waiting) if !waiting.pushed => Ok(waiting.next()),
+            Some(waiting) if waiting.taken => Ok(waiting.next()),
             before => waiting::hold(self.app, &self.client.id, self.parameters, session, before.as_ref()).await,
         }
     }

@@ -42,7 +42,7 @@ pub struct AuthorizationRequest {
     pub whom: Option<Whom>,
     /// The name that the person probably has.
     pub login_hint: Option<String>,
-    /// Claims that are asked for by name.
+    /// Claims that are asked for by name, of scopes that the client registered.
     pub claims: RequestedClaims,
     /// Thumbprint of the key that the code is bound to (RFC 9449 §10).
     pub jkt: Option<String>,
@@ -133,7 +133,7 @@ pub fn read(app: &App, client: &Client, parameters: &Parameters, pushed: bool) -
         second_factor: second_factor(parameters, &asked),
         whom: whom(app, parameters, &asked)?,
         login_hint: parameters.get("login_hint").map(str::to_owned),
-        claims: asked.claims,
+        claims: asked.claims.within(&client.metadata.scope),
         jkt: jkt(parameters)?,
         prompt,
     })
@@ -194,7 +194,7 @@ pub const MOST_RESOURCES: usize = 10;
 
 /// Whether a text names a resource server.
 pub fn is_resource(text: &str) -> bool {
-    let plain = text.len() <= 512 && text.bytes().all(|b| (0x21..=0x7e).contains(&b));
+    let plain = text.len() <= 512 && text.bytes().all(|b| (0x21..=0x7e).contains(&b) && b != b'"' && b != b'\\');
     plain && !text.contains('#') && url::Url::parse(text).is_ok()
 }
 

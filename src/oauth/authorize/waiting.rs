@@ -2,7 +2,7 @@
 //! agreed. Either kind goes on by `request_uri`, so there is one way to go on.
 
 use serde::{Deserialize, Serialize};
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use crate::{
     app::App,
@@ -17,6 +17,8 @@ use crate::{
 const URN: &str = "urn:ietf:params:oauth:request_uri:";
 /// Most bytes of a request that waits.
 const LONGEST: usize = 16 * 1024;
+/// How far the clocks of nodes may be apart.
+const SKEW: Duration = Duration::seconds(5);
 
 /// A request that waits.
 pub struct Waiting {
@@ -26,8 +28,11 @@ pub struct Waiting {
     pub handle: String,
     /// What was asked.
     pub parameters: Parameters,
-    /// A client pushed it, and nobody has come with it yet.
+    /// Its client sent it directly (RFC 9126).
     pub pushed: bool,
+    /// Somebody has come with it.
+    pub taken: bool,
+    since: OffsetDateTime,
     /// When whoever came with it had proven who they are, in microseconds since 1970.
     seen: Option<i64>,
     answered_in: Option<SessionId>,
@@ -50,6 +55,8 @@ pub enum Answer<'a> {
 struct Kept {
     encoded: String,
     seen: Option<i64>,
+    #[serde(default)]
+    pushed: bool,
 }
 
 impl Waiting {
@@ -79,17 +86,24 @@ impl Waiting {
             hash,
             handle: handle.to_owned(),
             parameters: Parameters::read(kept.encoded.as_bytes())?,
-            pushed: handle.starts_with(Opaque::PUSHED),
+            pushed: kept.pushed,
+            taken: !handle.starts_with(Opaque::PUSHED),
+            since: row.created_at,
             seen: kept.seen,
             answered_in: row.answered_in,
             agreed: row.agreed,
         }))
     }
 
-    /// Whether the person has proven who they are since the request began to wait. Judged by the session and not by the
-    /// time: clocks of nodes differ.
+    /// Whether the person has proven who they are since the request began to wait. Judged by the session that came with
+    /// it and not by the time, since clocks of nodes differ. A request that came without one says nothing of what there
+    /// is in the browser that goes on with it: its cookies may have been held back, or it is another browser.
     pub fn has_new_login(&self, session: &SessionRecord) -> bool {
-        !self.pushed && self.seen != Some(moment(session))
+        self.taken
+            && match self.seen {
+                Some(seen) => seen != moment(session),
+                None => session.auth_time > self.since - SKEW,
+            }
     }
 
     /// What the person of this session answered.
@@ -125,7 +139,9 @@ pub async fn hold(
         return Err(over());
     }
     let lifetime = app.config.request_lifetime.try_into().unwrap_or(Duration::MINUTE);
-    keep(app, &handle, client, parameters, session.map(moment), lifetime).await?;
+    let pushed = before.is_some_and(|before| before.pushed);
+    let kept = Kept { encoded: parameters.encoded(), seen: session.map(moment), pushed };
+    keep(app, &handle, client, kept, lifetime).await?;
     Ok(next(handle.expose(), parameters))
 }
 
@@ -137,24 +153,16 @@ pub async fn push(
     lifetime: Duration,
 ) -> Result<String, ApiError> {
     let handle = Opaque::new(Opaque::PUSHED)?;
-    keep(app, &handle, client, parameters, None, lifetime).await?;
+    keep(app, &handle, client, Kept { encoded: parameters.encoded(), seen: None, pushed: true }, lifetime).await?;
     Ok(format!("{URN}{}", handle.expose()))
 }
 
-async fn keep(
-    app: &App,
-    handle: &Opaque,
-    client: &ClientId,
-    parameters: &Parameters,
-    seen: Option<i64>,
-    lifetime: Duration,
-) -> Result<(), ApiError> {
-    let encoded = parameters.encoded();
-    if encoded.len() > LONGEST {
+async fn keep(app: &App, handle: &Opaque, client: &ClientId, kept: Kept, lifetime: Duration) -> Result<(), ApiError> {
+    if kept.encoded.len() > LONGEST {
         let message = format!("the request is too long: send at most {LONGEST} bytes");
         return Err(ApiError::BadRequest { code: "invalid_request", message });
     }
-    let kept = serde_json::to_value(Kept { encoded, seen }).map_err(|error| ApiError::Internal(Box::new(error)))?;
+    let kept = serde_json::to_value(kept).map_err(|error| ApiError::Internal(Box::new(error)))?;
     let now = app.clock.now();
     store::within(requests::insert(&app.pool, &handle.hash(), client, &kept, now, now + lifetime)).await?;
     Ok(())

@@ -48,11 +48,12 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
         Redeemed::Unknown => return Err(BAD),
     };
     let resources = resources::narrowed(form, &authorization.resources)?;
+    let scope = authorization.scope.intersection(&client.metadata.scope);
     let issue = Issue {
         client,
         authorization: &authorization,
         grant_type: GrantType::DeviceCode.as_str(),
-        scope: &authorization.scope,
+        scope: &scope,
         resources: &resources,
         nonce: None,
         refresh: authorization.scope.contains(ScopeSet::OFFLINE).then_some(&refresh),

@@ -190,9 +190,8 @@ async fn a_bundle_that_breaks_grants_names_them() {
     assert_eq!(admin.active_bundle().await.0, later);
 }
 
-/// V-048.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bundle_that_locks_everybody_out_is_not_made_active() {
+async fn a_bundle_that_locks_everybody_out_is_not_made_active_v048() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let (number, files) = admin.active_bundle().await;

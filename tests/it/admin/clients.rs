@@ -13,9 +13,8 @@ async fn register(app: &TestApp, admin: &Actor, scope: &str) -> Actor {
     Actor { who: Some(who), secret: Some(secret), ..app.anonymous() }
 }
 
-/// V-081.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_secret_is_shown_once() {
+async fn a_secret_is_shown_once_v081() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let made = admin.create_client(json!({ "client_name": "Shop", "scope": "orders" })).await.is(201);
@@ -56,9 +55,8 @@ async fn a_new_secret_kills_the_old_one() {
     admin.rotate_secret(&public).await.problem(409, "public_client");
 }
 
-/// V-059.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_is_switched_off_or_removed_is_dead_at_once() {
+async fn a_client_that_is_switched_off_or_removed_is_dead_at_once_v059() {
     let app = TestApp::spawn().await;
     let other = app.second_node().await;
     let admin = app.admin().await;

@@ -79,9 +79,9 @@ async fn words_that_the_schema_does_not_have_are_named_with_the_nearest() {
     assert!(admin.grants("viewer").await.items().is_empty());
 }
 
-/// V-041, V-063: conditions are expressions and nothing else.
+/// Conditions are expressions and nothing else.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_condition_cannot_break_out_of_its_policy() {
+async fn a_condition_cannot_break_out_of_its_policy_v041_v063() {
     let app = TestApp::spawn().await;
     let (admin, ana) = viewer(&app).await;
     let cleo = app.user("cleo", &[]).await;
@@ -169,9 +169,8 @@ async fn fields_of_a_grant_are_bounded_and_known() {
     }
 }
 
-/// V-038.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_is_done_whole_or_not_at_all() {
+async fn a_batch_is_done_whole_or_not_at_all_v038() {
     let app = TestApp::spawn().await;
     let (admin, ana) = viewer(&app).await;
     let one = |role: &str, action: &str, id: &str| json!({ "role": role, "action": action, "resource": { "type": "Document", "id": id } });
@@ -201,9 +200,9 @@ async fn a_batch_is_done_whole_or_not_at_all() {
     assert!(matches!(twice.status, 200 | 400 | 422), "{}", twice.text);
 }
 
-/// V-038: ten thousand at once, and one more is too many.
+/// Ten thousand at once, and one more is too many.
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_thousand_grants_are_one_write() {
+async fn ten_thousand_grants_are_one_write_v038() {
     let app = TestApp::spawn_with(&[("DEODAR_BODY_LIMIT", "16MiB")]).await;
     let (admin, ana) = viewer(&app).await;
     let one = |n: usize| json!({ "role": "viewer", "action": "read", "resource": { "type": "Document", "id": n.to_string() } });

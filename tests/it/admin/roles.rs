@@ -67,9 +67,9 @@ async fn a_role_is_made_shown_changed_and_removed() {
     admin.role("viewer").await.problem(404, "not_found");
 }
 
-/// V-041: one grammar, refused with words and never stored.
+/// One grammar, refused with words and never stored.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_outside_the_grammar_is_a_422() {
+async fn a_name_outside_the_grammar_is_a_422_v041() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     for name in hostile() {
@@ -178,9 +178,8 @@ async fn a_role_made_anew_gives_nothing_back() {
     assert_eq!(admin.assignments(&ben).await.items().len(), 1);
 }
 
-/// V-039.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_never_inherits_itself() {
+async fn a_role_never_inherits_itself_v039() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     for (name, inherits) in [("c", vec![]), ("b", vec!["c"]), ("a", vec!["b"])] {
@@ -205,9 +204,8 @@ async fn a_role_never_inherits_itself() {
     admin.inherit("nobody", "a").await.problem(404, "not_found");
 }
 
-/// V-040.
 #[tokio::test(flavor = "multi_thread")]
-async fn inheritance_is_bounded_in_depth_and_width() {
+async fn inheritance_is_bounded_in_depth_and_width_v040() {
     let app = TestApp::spawn_with(&[("DEODAR_ROLE_DEPTH", "5"), ("DEODAR_ROLE_WIDTH", "6")]).await;
     let admin = app.admin().await;
     admin.create_role("r0", &[]).await.is(201);
@@ -229,9 +227,9 @@ async fn inheritance_is_bounded_in_depth_and_width() {
     admin.create_role("wider", &["w0", "w1", "w2", "w3", "w4", "w5", "w6"]).await.faulty("inherits", "limit_exceeded");
 }
 
-/// V-040: 2^12 ways to one grant.
+/// 2^12 ways to one grant.
 #[tokio::test(flavor = "multi_thread")]
-async fn many_ways_to_one_role_cost_nothing() {
+async fn many_ways_to_one_role_cost_nothing_v040() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     admin.create_role("a0", &[]).await.is(201);

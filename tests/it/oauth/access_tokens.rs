@@ -34,9 +34,8 @@ async fn refused(app: &TestApp, what: &str, token: &str) {
     asker.check(ask).await.problem(400, "invalid_token");
 }
 
-/// N-135, N-136, N-137, N-138, N-139, N-140.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_with_another_header_is_refused() {
+async fn a_token_with_another_header_is_refused_n135_n136_n137_n138_n139_n140() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let token = admin.token.clone().unwrap();
@@ -95,9 +94,8 @@ async fn a_token_with_another_header_is_refused() {
     admin.roles("").await.is(200);
 }
 
-/// N-141, N-142.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_with_other_claims_is_refused_even_when_we_signed_it() {
+async fn a_token_with_other_claims_is_refused_even_when_we_signed_it_n141_n142() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let good = part(admin.token.as_ref().unwrap(), 1);
@@ -144,9 +142,8 @@ async fn a_token_with_other_claims_is_refused_even_when_we_signed_it() {
     }
 }
 
-/// N-103, N-144, N-145.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_damaged_token_is_refused() {
+async fn a_damaged_token_is_refused_n103_n144_n145() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let token = admin.token.clone().unwrap();
@@ -203,9 +200,8 @@ async fn a_damaged_token_is_refused() {
     admin.roles("").await.is(200);
 }
 
-/// N-141.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_ends_with_its_time_also_when_it_is_remembered() {
+async fn a_token_ends_with_its_time_also_when_it_is_remembered_n141() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     admin.roles("").await.is(200);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::flow::{VERIFIER, challenge};
-use crate::{answer::Answer, app::TestApp, browser::Browser};
+use crate::{answer::Answer, app::TestApp, browser::Browser, database::Wire};
 
 /// Expects a page of our own that leads nowhere.
 #[track_caller]
@@ -16,9 +16,9 @@ fn stays(answer: &Answer, what: &str) {
     assert!(!answer.text.contains("evil"), "{what}: {}", answer.text);
 }
 
-/// N-001, N-002, N-020, N-031, N-055, N-056: by GET and by POST.
+/// By GET and by POST.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_good_request_comes_back_with_a_code_and_with_what_was_sent() {
+async fn a_good_request_comes_back_with_a_code_and_with_what_was_sent_n001_n002_n020_n031_n055_n056() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let shop = app.web_client(&admin, json!({})).await;
@@ -39,9 +39,10 @@ async fn a_good_request_comes_back_with_a_code_and_with_what_was_sent() {
     assert_eq!((id(&by_post).get("nonce"), &id(&by_post)["sub"]), (None, &json!(ana.id())));
 }
 
-/// N-003 to N-008, N-011, N-015, V-001, V-002, V-003, V-005: nobody is sent to an address that is not the client's.
+/// Nobody is sent to an address that is not the client's.
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_is_redirected_before_the_client_and_its_address_are_proven() {
+async fn nobody_is_redirected_before_the_client_and_its_address_are_proven_n003_to_n008_n011_n015_v001_v002_v003_v005()
+{
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let uris = ["https://a.test/cb", "https://a.test/q?foo=bar"];
@@ -67,6 +68,9 @@ async fn nobody_is_redirected_before_the_client_and_its_address_are_proven() {
             "https://a.test/cb#",
             "https://a.test/cb/../evil",
             "https://a.test/cb/..%2f..%2fevil",
+            "https://a.test/cb/%252f..%252fevil",
+            "https://a.test/cb/..;/evil",
+            "https://aXtest/cb",
             "https://a.test/cb/\t//evil",
             "\\\\evil",
             "https://a.test\\@evil.test/cb",
@@ -88,9 +92,9 @@ async fn nobody_is_redirected_before_the_client_and_its_address_are_proven() {
     }
 }
 
-/// N-007: the answer is appended to a registered query.
+/// The answer is appended to a registered query.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_registered_query_stays() {
+async fn a_registered_query_stays_n007() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let shop = app.web_client(&admin, json!({ "redirect_uris": ["https://a.test/q?foo=bar"] })).await;
@@ -100,9 +104,8 @@ async fn a_registered_query_stays() {
     shop.redeem(&returned.code()).await.is(200);
 }
 
-/// N-009, N-010.
 #[tokio::test(flavor = "multi_thread")]
-async fn only_the_port_of_a_native_clients_loopback_address_is_free() {
+async fn only_the_port_of_a_native_clients_loopback_address_is_free_n009_n010() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let pocket = app.public_client(&admin).await;
@@ -123,9 +126,9 @@ async fn only_the_port_of_a_native_clients_loopback_address_is_free() {
     }
 }
 
-/// N-012 to N-016, N-018, N-019, N-021 to N-029, N-039, N-040, N-047, N-051: told to the client, by its own address.
+/// Told to the client, by its own address.
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_else_is_wrong_is_told_to_the_client() {
+async fn whatever_else_is_wrong_is_told_to_the_client_n012_to_n016_n018_n019_n021_to_n029_n039_n040_n047_n051() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let shop = app.web_client(&admin, json!({})).await;
@@ -209,9 +212,8 @@ async fn whatever_else_is_wrong_is_told_to_the_client() {
     }
 }
 
-/// N-014.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_without_the_code_grant_is_told_so() {
+async fn a_client_without_the_code_grant_is_told_so_n014() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let more = json!({ "grant_types": ["client_credentials"] });
@@ -221,9 +223,9 @@ async fn a_client_without_the_code_grant_is_told_so() {
     shop.returned(&browser).error("unauthorized_client");
 }
 
-/// N-016, N-017, N-018, N-052: what is empty, unknown or not registered does no harm.
+/// What is empty, unknown or not registered does no harm.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_known_is_passed_over() {
+async fn what_is_not_known_is_passed_over_n016_n017_n018_n052() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let shop = app.web_client(&admin, json!({})).await;
@@ -239,9 +241,8 @@ async fn what_is_not_known_is_passed_over() {
     }
 }
 
-/// N-030, N-032.
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_stay_out_of_frames_caches_and_scripts() {
+async fn answers_stay_out_of_frames_caches_and_scripts_n030_n032() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let shop = app.web_client(&admin, json!({})).await;
@@ -286,9 +287,9 @@ async fn an_answer_can_travel_by_a_form() {
     );
 }
 
-/// N-033 (RFC 9700 §4.11.2): a client that registered itself cannot make our address lead to its own without a person.
+/// (RFC 9700 §4.11.2): a client that registered itself cannot make our address lead to its own without a person.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_self_registered_client_bounces_nobody_who_is_not_logged_in() {
+async fn a_self_registered_client_bounces_nobody_who_is_not_logged_in_n033() {
     let app = TestApp::spawn_with(&[("DEODAR_REGISTRATION", "open")]).await;
     app.admin().await;
     let ana = app.person("ana").await;
@@ -314,4 +315,26 @@ async fn a_self_registered_client_bounces_nobody_who_is_not_logged_in() {
     browser.open(&evil.path(&[])).await;
     browser.is_at("/consent");
     browser.says("Not verified.");
+}
+
+/// Without the database nobody is authorized, and whoever comes back later is.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_database_there_is_no_code_n035() {
+    let (app, cable) = TestApp::spawn_over_cable(&[]).await;
+    let admin = app.admin().await;
+    let shop = app.web_client(&admin, json!({})).await;
+    let mut browser = app.browser_of(&app.person("ana").await).await;
+    shop.code(&mut browser, &[]).await;
+    cable.make(Wire::Cut);
+    let form = shop.parameters(&[]);
+    for answer in [browser.get(&shop.path(&[])).await, browser.post("/oauth/authorize", &form).await] {
+        assert_eq!((answer.status, answer.header("location")), (503, ""), "{}", answer.text);
+        assert!(answer.header("content-type").starts_with("text/html") && !answer.header("retry-after").is_empty());
+    }
+    cable.make(Wire::Whole);
+    let codes = "SELECT count(*) FROM authorization_codes";
+    let made: i64 = sqlx::query_scalar(codes).fetch_one(&mut app.database.connect().await).await.unwrap();
+    assert_eq!(made, 1);
+    app.node().app.pdp.refresh().await.unwrap();
+    shop.code(&mut browser, &[]).await;
 }

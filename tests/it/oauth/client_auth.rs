@@ -73,9 +73,8 @@ async fn a_client_proves_itself_by_its_key() {
     }
 }
 
-/// N-102, V-011.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_assertion_that_is_not_for_here_and_now_is_refused() {
+async fn an_assertion_that_is_not_for_here_and_now_is_refused_n102_v011() {
     let signer = Signer::new(Algorithm::Es256).await;
     let now = signer.app.clock.now().unix_timestamp();
     for (name, value) in [
@@ -129,9 +128,9 @@ async fn an_assertion_that_is_not_for_here_and_now_is_refused() {
     signer.present(&good, &[]).await.is(200);
 }
 
-/// N-102: and a client that registered a secret has no key.
+/// And a client that registered a secret has no key.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_assertion_works_once_on_all_nodes_together() {
+async fn an_assertion_works_once_on_all_nodes_together_n102() {
     let signer = Signer::new(Algorithm::Es256).await;
     let other = signer.app.second_node().await;
     let good = signer.sign(&signer.claims());
@@ -157,5 +156,28 @@ async fn an_assertion_works_once_on_all_nodes_together() {
     let forged = format!("{message}.{}", URL_SAFE_NO_PAD.encode(tag));
     for assertion in [signer.sign(&claims), forged] {
         signer.present(&assertion, &[]).await.oauth(401, "invalid_client");
+    }
+}
+
+/// (RFC 9110 §15.5.2): whoever is not believed is told how clients prove themselves, however they tried.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_not_believed_is_told_how_to_prove_itself_n077_n078() {
+    let app = TestApp::spawn().await;
+    let shop = app.client("shop", "orders", &[]).await;
+    let (id, form) =
+        (shop.who().id.clone(), [("grant_type", "client_credentials"), ("token", "x"), ("scope", "openid")]);
+    for path in ["/oauth/token", "/oauth/introspect", "/oauth/revoke", "/oauth/par", "/oauth/device_authorization"] {
+        let ask = || app.anonymous().request(reqwest::Method::POST, path);
+        let by_post = [&form[..], &[("client_id", &id), ("client_secret", "wrong")]].concat();
+        let tries = [
+            ask().basic_auth(&id, Some("wrong")).form(&form),
+            ask().form(&by_post),
+            ask().form(&[&form[..], &[("client_id", "c_nobody")]].concat()),
+        ];
+        for request in tries {
+            let answer = Answer::read(request.send().await.unwrap()).await;
+            assert_eq!(answer.header("www-authenticate"), "Basic realm=\"deodar\"", "{path}: {}", answer.text);
+            answer.oauth(401, "invalid_client");
+        }
     }
 }

@@ -9,9 +9,8 @@ use serde_json::json;
 use super::{FORM, PLAIN, basic, part, post};
 use crate::app::{ISSUER, TestApp};
 
-/// N-074, N-097, N-143.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_gets_a_token_about_itself_and_nothing_more() {
+async fn a_client_gets_a_token_about_itself_and_nothing_more_n074_n097_n143() {
     let app = TestApp::spawn().await;
     let shop = app.client("shop", "orders authz:check", &[]).await;
     let answer = shop.client_credentials(None).await.is(200);
@@ -38,9 +37,8 @@ async fn a_client_gets_a_token_about_itself_and_nothing_more() {
     assert_eq!(shop.client_credentials(Some("orders")).await.is(200).json["scope"], "orders");
 }
 
-/// N-073, N-075, N-076, N-078, N-099.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_malformed_token_request_is_refused_in_oauths_own_form() {
+async fn a_malformed_token_request_is_refused_in_oauths_own_form_n073_n075_n076_n078_n099() {
     let app = TestApp::spawn().await;
     let shop = app.client("shop", "orders", &[]).await;
     let (id, secret) = (shop.who().id.clone(), shop.secret.clone().unwrap());
@@ -86,9 +84,8 @@ async fn a_malformed_token_request_is_refused_in_oauths_own_form() {
     post(&shop, token, &by_basic, &format!("{PLAIN}&foo=bar&audience=x")).await.is(200);
 }
 
-/// N-077, N-080.
 #[tokio::test(flavor = "multi_thread")]
-async fn who_cannot_authenticate_learns_nothing() {
+async fn who_cannot_authenticate_learns_nothing_n077_n080() {
     let app = TestApp::spawn().await;
     let shop = app.client("shop", "orders", &[]).await;
     let (id, secret) = (shop.who().id.clone(), shop.secret.clone().unwrap());
@@ -131,9 +128,8 @@ async fn who_cannot_authenticate_learns_nothing() {
     assert_eq!(bodies.len(), 1, "{bodies:?}");
 }
 
-/// N-079.
 #[tokio::test(flavor = "multi_thread")]
-async fn basic_credentials_are_form_decoded() {
+async fn basic_credentials_are_form_decoded_n079() {
     let app = TestApp::spawn().await;
     let shop = app.client("shop:+%/&=!", "orders", &[]).await;
     let (id, secret) = (shop.who().id.clone(), shop.secret.clone().unwrap());
@@ -144,9 +140,9 @@ async fn basic_credentials_are_form_decoded() {
     post(&shop, "/oauth/token", &[FORM, ("authorization", &header)], PLAIN).await.oauth(401, "invalid_client");
 }
 
-/// N-075, N-098: public clients and those without the grant.
+/// Public clients and those without the grant.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_uses_only_the_grants_it_registered() {
+async fn a_client_uses_only_the_grants_it_registered_n075_n098_n100() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let public = json!({ "client_name": "p", "token_endpoint_auth_method": "none",
@@ -163,7 +159,6 @@ async fn a_client_uses_only_the_grants_it_registered() {
     let header = basic(&web.text_at("/client_id"), &web.text_at("/client_secret"));
     let headers = [FORM, ("authorization", header.as_str())];
     post(&admin, "/oauth/token", &headers, PLAIN).await.oauth(400, "unauthorized_client");
-    // N-100.
     let password = "grant_type=password&username=a&password=b";
     let answer = post(&admin, "/oauth/token", &headers, password).await;
     assert!(matches!(answer.json["error"].as_str(), Some("unsupported_grant_type" | "unauthorized_client")));
@@ -173,9 +168,8 @@ async fn a_client_uses_only_the_grants_it_registered() {
     }
 }
 
-/// V-062.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_megabyte_of_scope_costs_nothing() {
+async fn a_megabyte_of_scope_costs_nothing_v062() {
     let app = TestApp::spawn().await;
     let shop = app.client("shop", "orders", &[]).await;
     let header = basic(&shop.who().id, shop.secret.as_ref().unwrap());
@@ -193,9 +187,9 @@ async fn a_megabyte_of_scope_costs_nothing() {
     assert!(matches!(answer.status, 400 | 413), "{}", answer.status);
 }
 
-/// V-067: and the limit says when to come again.
+/// And the limit says when to come again.
 #[tokio::test(flavor = "multi_thread")]
-async fn too_many_token_requests_are_told_to_wait() {
+async fn too_many_token_requests_are_told_to_wait_v067() {
     let app = TestApp::spawn_with(&[("DEODAR_TOKEN_RATE", "1"), ("DEODAR_TOKEN_BURST", "5")]).await;
     let anonymous = app.anonymous();
     let mut last = None;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use serde_json::json;
+use sqlx::Connection;
 
 use super::flow::{OAuthClient, VERIFIER, claims};
 use crate::{
@@ -12,9 +13,9 @@ use crate::{
     app::{ISSUER, TestApp},
 };
 
-/// N-057, N-058, N-060, N-074, N-143: what a client gets.
+/// What a client gets.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_code_is_worth_an_access_token_and_an_id_token() {
+async fn a_code_is_worth_an_access_token_and_an_id_token_n057_n058_n060_n074_n143() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let shop = app.web_client(&admin, json!({})).await;
@@ -51,9 +52,9 @@ async fn a_code_is_worth_an_access_token_and_an_id_token() {
     assert_eq!((&info["email_verified"], &info["preferred_username"]), (&json!(true), &json!("ana")));
 }
 
-/// N-059, Core §5.5: claims one by one, where they were asked for.
+/// Core §5.5: claims one by one, where they were asked for.
 #[tokio::test(flavor = "multi_thread")]
-async fn claims_that_are_asked_for_by_name_come_where_they_were_asked_for() {
+async fn claims_that_are_asked_for_by_name_come_where_they_were_asked_for_n059() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let shop = app.web_client(&admin, json!({ "userinfo_signed_response_alg": "ES256" })).await;
@@ -74,9 +75,9 @@ async fn claims_that_are_asked_for_by_name_come_where_they_were_asked_for() {
     assert!(info.get("preferred_username").is_none());
 }
 
-/// N-061, N-062: without `openid` no ID token; without asking no refresh token.
+/// Without `openid` no ID token; without asking no refresh token.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_gets_no_more_than_it_asked_for() {
+async fn a_client_gets_no_more_than_it_asked_for_n061_n062() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let shop = app.web_client(&admin, json!({})).await;
@@ -90,9 +91,9 @@ async fn a_client_gets_no_more_than_it_asked_for() {
     assert!(shop.offline_tokens(&mut browser).await.json["refresh_token"].is_string());
 }
 
-/// N-081, N-082, N-083, N-086, N-087, N-096, V-006, V-007: whatever is wrong, the code is spent.
+/// Whatever is wrong, the code is spent.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_code_is_worth_one_attempt() {
+async fn a_code_is_worth_one_attempt_n081_n082_n083_n086_n087_n096_v006_v007_v009() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let shop = app.web_client(&admin, json!({})).await;
@@ -125,7 +126,6 @@ async fn a_code_is_worth_one_attempt() {
     let code = shop.code(&mut browser, &[]).await;
     app.later(Duration::from_secs(61));
     shop.redeem(&code).await.oauth(400, "invalid_grant");
-    // N-096, N-103.
     let tokens = shop.offline_tokens(&mut browser).await;
     let code = shop.code(&mut browser, &[]).await;
     let cut = &code[..code.len() - 1];
@@ -138,9 +138,9 @@ async fn a_code_is_worth_one_attempt() {
     shop.redeem(&code).await.is(200);
 }
 
-/// N-084: tokens of the first use are dead, at userinfo, introspection and check.
+/// Tokens of the first use are dead, at userinfo, introspection and check.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replayed_code_revokes_what_it_issued() {
+async fn a_replayed_code_revokes_what_it_issued_n084() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let shop = app.web_client(&admin, json!({})).await;
@@ -169,9 +169,9 @@ async fn a_replayed_code_revokes_what_it_issued() {
     }
 }
 
-/// N-085, R2: fifty at once on two nodes, one wins; the others are replays, so what it won is dead.
+/// R2: fifty at once on two nodes, one wins; the others are replays, so what it won is dead.
 #[tokio::test(flavor = "multi_thread")]
-async fn fifty_redeem_one_code_and_one_succeeds() {
+async fn fifty_redeem_one_code_and_one_succeeds_n085() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let shop = app.web_client(&admin, json!({})).await;
@@ -189,9 +189,40 @@ async fn fifty_redeem_one_code_and_one_succeeds() {
     assert!(!there.is_active(&won[0].text_at("/access_token")).await);
 }
 
-/// V-008, V-059: a code does not outlive what it stands for.
+/// R2: whoever was first is told so, also if the replay comes while the tokens are made; they are dead then.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_code_of_somebody_who_left_is_worth_nothing() {
+async fn a_code_that_is_replayed_while_its_tokens_are_made_has_one_success_n084() {
+    let app = TestApp::spawn().await;
+    let admin = app.admin().await;
+    let shop = app.web_client(&admin, json!({})).await;
+    let mut browser = app.browser_of(&app.person("ana").await).await;
+    let code = shop.code(&mut browser, &[("scope", "openid offline_access"), ("prompt", "consent")]).await;
+    // A node that knows the client, and has to ask the database about the person.
+    let second = app.second_node().await;
+    let there = OAuthClient { http: second.ask(&shop.http), ..shop.clone() };
+    assert!(!there.is_active("no token").await);
+    let mut conn = app.database.connect().await;
+    let mut held = conn.begin().await.unwrap();
+    sqlx::query("LOCK TABLE assignments IN ACCESS EXCLUSIVE MODE").execute(&mut *held).await.unwrap();
+    let replay = async {
+        app.database.somebody_waits().await;
+        shop.redeem(&code).await.oauth(400, "invalid_grant");
+        app.agrees_with(&second).await;
+        held.commit().await.unwrap();
+    };
+    let (won, ()) = join(there.redeem(&code), replay).await;
+    let tokens = won.is(200);
+    for client in [&shop, &there] {
+        assert!(!client.is_active(&tokens.text_at("/access_token")).await);
+        client.refresh(&tokens.text_at("/refresh_token"), &[]).await.oauth(400, "invalid_grant");
+    }
+    assert_eq!(app.count_events("code_replayed", "success").await, 1);
+    assert_eq!(app.count_events("issue_refused", "success").await, 0);
+}
+
+/// A code does not outlive what it stands for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_of_somebody_who_left_is_worth_nothing_v008_v059() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let shop = app.web_client(&admin, json!({})).await;

@@ -181,9 +181,9 @@ async fn a_device_that_asks_too_often_is_slowed_down() {
     device.ask().await.is(200);
 }
 
-/// N-084, N-085 for devices: one success on all nodes together, and a replay ends what followed.
+/// For devices: one success on all nodes together, and a replay ends what followed.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_device_code_is_redeemed_once() {
+async fn a_device_code_is_redeemed_once_n084_n085() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let screen = app.television(&admin, json!({})).await;
@@ -207,9 +207,9 @@ async fn a_device_code_is_redeemed_once() {
     assert!(app.count_events("device_code_replayed", "success").await >= 1);
 }
 
-/// N-075, N-081, N-096 for devices.
+/// For devices.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_device_code_is_good_for_its_own_client_only() {
+async fn a_device_code_is_good_for_its_own_client_only_n075_n081_n096() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let (screen, other) = (app.television(&admin, json!({})).await, app.television(&admin, json!({})).await);
@@ -248,9 +248,9 @@ async fn a_device_code_is_good_for_its_own_client_only() {
     device.ask().await.is(200);
 }
 
-/// N-099, N-061: what the client did not register is left out, and nothing is given that was not asked for.
+/// What the client did not register is left out, and nothing is given that was not asked for.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_device_gets_what_it_asked_for_and_its_client_may_have() {
+async fn a_device_gets_what_it_asked_for_and_its_client_may_have_n099_n061() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let screen = app.television(&admin, json!({ "grant_types": [GrantType::DEVICE_CODE] })).await;
@@ -320,9 +320,9 @@ async fn guessing_user_codes_is_slowed_down() {
     assert_eq!(ben.submit("/device", &[("user_code", "BCDF-GHLB")]).await.status, 429);
 }
 
-/// N-172, N-125, V-070: forms from elsewhere do nothing, whatever a link or a name says is text.
+/// Forms from elsewhere do nothing, whatever a link or a name says is text.
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_is_made_to_let_a_device_in() {
+async fn nobody_is_made_to_let_a_device_in_n172_n125_v070() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let ana = app.person("ana").await;
@@ -359,9 +359,9 @@ async fn nobody_is_made_to_let_a_device_in() {
     device.ask().await.oauth(400, "authorization_pending");
 }
 
-/// V-059, N-095 for devices: what holds is judged when the device comes for its tokens.
+/// For devices: what holds is judged when the device comes for its tokens.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_who_is_gone_lets_nobody_in() {
+async fn a_person_who_is_gone_lets_nobody_in_v059_n095() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let screen = app.television(&admin, json!({})).await;
@@ -414,9 +414,9 @@ async fn a_device_with_a_key_gets_bound_tokens() {
     screen.proving(Some(&own), "/oauth/token", &form).await.is(200);
 }
 
-/// V-081: neither code is in the database.
+/// Neither code is in the database.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_database_holds_hashes_of_the_codes_only() {
+async fn the_database_holds_hashes_of_the_codes_only_v081() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let device = app.television(&admin, json!({})).await.begin(SCOPE).await;
@@ -430,4 +430,24 @@ async fn the_database_holds_hashes_of_the_codes_only() {
         assert!(!row.contains(clear.as_str()), "{row}");
     }
     assert!(row.contains(&hashed(&device.code)));
+}
+
+/// A client that was switched off meanwhile gets nothing by a code that somebody let in before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_was_let_in_ends_with_its_client_v059() {
+    let app = TestApp::spawn().await;
+    let admin = app.admin().await;
+    let screen = app.television(&admin, json!({})).await;
+    let mut browser = app.browser_of(&app.person("ana").await).await;
+    let device = screen.begin("openid").await;
+    device.answered(&mut browser, "allow").await;
+    admin.update_client(&screen.id, json!({ "active": false })).await.is(200);
+    admin.update_client(&screen.id, json!({ "active": true })).await.is(200);
+    device.ask().await.oauth(400, "invalid_grant");
+    // A person lets in as many as they like, also with no scope at all.
+    for _ in 0..2 {
+        let device = screen.begin("").await;
+        device.answered(&mut browser, "allow").await;
+        device.ask().await.is(200);
+    }
 }

@@ -14,9 +14,8 @@ const NAMES: [&str; 3] = [
     "/.well-known/oauth-authorization-server",
 ];
 
-/// N-117, N-118.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_metadata_are_the_same_under_every_name_and_host() {
+async fn the_metadata_are_the_same_under_every_name_and_host_n117_n118() {
     let app = TestApp::spawn().await;
     let first = app.anonymous().get(NAMES[0]).await.is(200);
     assert_eq!(first.header("content-type"), "application/json");
@@ -30,9 +29,9 @@ async fn the_metadata_are_the_same_under_every_name_and_host() {
     }
 }
 
-/// N-117: what is listed is there, and what is not there is not listed.
+/// What is listed is there, and what is not there is not listed.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_metadata_list_what_works() {
+async fn the_metadata_list_what_works_n117() {
     let app = TestApp::spawn().await;
     let shop = app.client("shop", "orders", &[]).await;
     let metadata = shop.get(NAMES[0]).await.is(200).json;
@@ -60,9 +59,9 @@ async fn the_metadata_list_what_works() {
     assert!(off.anonymous().get(NAMES[0]).await.json.get("registration_endpoint").is_none());
 }
 
-/// N-032: scripts may call what takes no cookies, and nothing else.
+/// Scripts may call what takes no cookies, and nothing else.
 #[tokio::test(flavor = "multi_thread")]
-async fn scripts_of_other_origins_may_call_what_browsers_need() {
+async fn scripts_of_other_origins_may_call_what_browsers_need_n032() {
     let app = TestApp::spawn().await;
     let anonymous = app.anonymous();
     let ask = async |method: Method, path: &str| {
@@ -87,5 +86,20 @@ async fn scripts_of_other_origins_may_call_what_browsers_need() {
             let opened: Vec<String> = names.filter(|name| name.starts_with("access-control-")).collect();
             assert!(opened.is_empty(), "{method} {path}: {opened:?}");
         }
+    }
+}
+
+/// The path of an issuer follows the name of RFC 8414.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_metadata_of_an_issuer_with_a_path_are_where_clients_look_n118() {
+    let app = TestApp::spawn_with(&[("DEODAR_ISSUER", "https://deodar.test/id/one")]).await;
+    let first = app.anonymous().get(NAMES[0]).await.is(200);
+    assert_eq!(first.json["issuer"], "https://deodar.test/id/one");
+    let path = format!("{}/id/one", NAMES[2]);
+    let request = app.anonymous().request(Method::GET, &path).header("origin", "https://spa.test");
+    let answer = Answer::read(request.send().await.unwrap()).await.is(200);
+    assert_eq!((&answer.text, answer.header("access-control-allow-origin")), (&first.text, "*"));
+    for other in ["/id", "/id/two", "/"] {
+        app.anonymous().get(&format!("{}{other}", NAMES[2])).await.problem(404, "not_found");
     }
 }

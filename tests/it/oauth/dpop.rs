@@ -199,7 +199,7 @@ fn prover_jwk_of_another() -> Value {
 
 /// RFC 9449 §4.3; N-135, N-136, N-137, N-138, N-140, N-141, N-145.
 #[tokio::test(flavor = "multi_thread")]
-async fn no_token_is_issued_for_a_proof_that_is_none() {
+async fn no_token_is_issued_for_a_proof_that_is_none_n135_n136_n137_n138_n140_n141_n145() {
     let app = TestApp::spawn().await;
     let shop = app.client("shop", "orders", &[]).await;
     let prover = app.prover();
@@ -283,7 +283,7 @@ async fn a_proof_is_for_the_url_of_the_issuer() {
 
 /// RFC 9449 §11.1, N-102's sibling: one statement decides, whichever node is asked.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proof_works_once_on_all_nodes_together() {
+async fn a_proof_works_once_on_all_nodes_together_n102() {
     let app = TestApp::spawn().await;
     let other = app.second_node().await;
     let admin = app.admin().await;

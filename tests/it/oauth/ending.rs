@@ -95,9 +95,9 @@ impl Held {
     }
 }
 
-/// N-095, V-059: by every way that ends all sessions of a person.
+/// By every way that ends all sessions of a person.
 #[tokio::test(flavor = "multi_thread")]
-async fn refresh_tokens_end_with_the_sessions_of_their_person() {
+async fn refresh_tokens_end_with_the_sessions_of_their_person_n095_v059() {
     let right = json!({ "password": PASSWORD });
     let held = Held::new().await;
     let change = json!({ "current_password": PASSWORD, "new_password": "quiet copper lantern seven" });
@@ -149,9 +149,9 @@ async fn a_refresh_token_ends_with_its_own_session_and_no_other() {
     assert_eq!(shop.introspect(&held.tokens[OWN]).await.is(200).json["active"], true);
 }
 
-/// N-095, N-128, V-059: switching a client on again gives nothing back.
+/// Switching a client on again gives nothing back.
 #[tokio::test(flavor = "multi_thread")]
-async fn refresh_tokens_end_with_their_client() {
+async fn refresh_tokens_end_with_their_client_n095_n128_v059() {
     let held = Held::new().await;
     let client = held.ana.shop.who().id.clone();
     held.admin.update_client(&client, json!({ "client_name": "Shop" })).await.is(200);
@@ -190,4 +190,32 @@ async fn nothing_is_left_of_an_authorization_that_is_deleted_while_it_is_used() 
     deleted.is(204);
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM refresh_tokens").fetch_one(&mut conn).await.unwrap();
     assert_eq!(left, 0);
+}
+
+/// Nothing that a client had before it was switched off is good when it is on again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_held_ends_when_it_is_switched_off_v059() {
+    let app = TestApp::spawn().await;
+    let admin = app.admin().await;
+    let shop = app.web_client(&admin, json!({})).await;
+    let mut browser = app.browser_of(&app.person("ana").await).await;
+    let first = shop.offline_tokens(&mut browser).await;
+    app.later(Duration::from_secs(3600));
+    let admin = admin.with_fresh_token().await;
+    let second = shop.refresh(&first.text_at("/refresh_token"), &[]).await.is(200);
+    let code = shop.code(&mut browser, &[]).await;
+    browser.open(&shop.path(&[("prompt", "consent")])).await;
+    let waiting = browser.at.clone();
+    let access = second.text_at("/access_token");
+    app.bearer(&access).get("/oauth/userinfo").await.is(200);
+    admin.update_client(&shop.id, json!({ "active": false })).await.is(200);
+    assert_eq!(app.bearer(&access).get("/oauth/userinfo").await.status, 401);
+    admin.update_client(&shop.id, json!({ "active": true })).await.is(200);
+    assert_eq!(app.bearer(&access).get("/oauth/userinfo").await.status, 401);
+    assert!(!shop.is_active(&access).await && !shop.is_active(&second.text_at("/refresh_token")).await);
+    shop.redeem(&code).await.oauth(400, "invalid_grant");
+    assert_eq!(browser.get(&waiting).await.status, 400);
+    let code = shop.code(&mut browser, &[]).await;
+    let access = shop.redeem(&code).await.is(200).text_at("/access_token");
+    app.bearer(&access).get("/oauth/userinfo").await.is(200);
 }

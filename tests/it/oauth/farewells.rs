@@ -232,9 +232,8 @@ async fn two_nodes_tell_each_client_once() {
     assert_eq!((told.len(), scene.neighbour.heard("/bye").len()), (5, 5));
 }
 
-/// V-069.
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_in_a_private_network_is_connected_to_unless_the_operator_says_so() {
+async fn nothing_in_a_private_network_is_connected_to_unless_the_operator_says_so_v069() {
     let scene = Scene::with(&[("DEODAR_FETCH_PRIVATE", "off")]).await;
     let plain = scene.listener("/bye").await;
     let named = listener(&scene.app, &scene.admin, &format!("{}/bye", scene.neighbour.https), json!({})).await;

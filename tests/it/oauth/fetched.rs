@@ -92,9 +92,8 @@ async fn a_client_replaces_its_keys_where_it_publishes_them() {
     signer.present(&second).await.oauth(401, "invalid_client");
 }
 
-/// V-069.
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_that_cannot_be_had_prove_nothing_and_cost_little() {
+async fn keys_that_cannot_be_had_prove_nothing_and_cost_little_v069() {
     let neighbour = Neighbour::open().await;
     let signer = Signer::new(&neighbour, "on").await;
     let key = key();
@@ -131,9 +130,9 @@ async fn keys_that_cannot_be_had_prove_nothing_and_cost_little() {
     closed.present(&key).await.oauth(401, "invalid_client");
 }
 
-/// V-069: on a private address, where the operator does not allow those.
+/// On a private address, where the operator does not allow those.
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_in_a_private_network_are_not_asked_for() {
+async fn keys_in_a_private_network_are_not_asked_for_v069() {
     let neighbour = Neighbour::open().await;
     let (signer, key) = (Signer::new(&neighbour, "off").await, key());
     neighbour.reply("/jwks", published(&[&key]));
@@ -146,9 +145,9 @@ fn shop(uri: &str) -> Value {
         "grant_types": ["authorization_code"], "subject_type": "pairwise", "sector_identifier_uri": uri })
 }
 
-/// V-069, and OpenID Connect Registration §5.
+/// And OpenID Connect Registration §5.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sector_has_to_know_the_redirect_uris_of_its_clients() {
+async fn a_sector_has_to_know_the_redirect_uris_of_its_clients_v069() {
     let neighbour = Neighbour::open().await;
     let settings = [("DEODAR_FETCH_CA", neighbour.ca.as_str()), ("DEODAR_REGISTRATION", "open")];
     let app = TestApp::spawn_with(&settings).await;
@@ -224,9 +223,9 @@ async fn a_registration_that_is_replaced_has_its_sector_asked_again() {
     assert_eq!(own.get(&path).await.is(200).json["redirect_uris"], made.json["redirect_uris"]);
 }
 
-/// V-069: nobody looks into our network by registering clients.
+/// Nobody looks into our network by registering clients.
 #[tokio::test(flavor = "multi_thread")]
-async fn no_document_is_fetched_from_a_private_network() {
+async fn no_document_is_fetched_from_a_private_network_v069() {
     let neighbour = Neighbour::open().await;
     let settings =
         [("DEODAR_FETCH_CA", neighbour.ca.as_str()), ("DEODAR_FETCH_PRIVATE", "off"), ("DEODAR_REGISTRATION", "open")];

@@ -201,9 +201,8 @@ async fn with_header(actor: &Actor, method: Method, path: &str, token: &str) -> 
     Some(Answer::read(request.send().await.unwrap()).await)
 }
 
-/// N-135 to N-140, N-144, N-145, V-019 to V-024.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_forged_access_token_opens_nothing() {
+async fn a_forged_access_token_opens_nothing_n135_to_n140_n144_n145_v019_to_v024() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let trap = Trap::set();
@@ -231,9 +230,9 @@ async fn a_forged_access_token_opens_nothing() {
     app.bearer(&good).get("/oauth/userinfo").await.is(200);
 }
 
-/// N-051, N-130: nor does a forged hint speak for anybody.
+/// Nor does a forged hint speak for anybody.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_forged_hint_means_nobody() {
+async fn a_forged_hint_means_nobody_n051_n130() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let trap = Trap::set();
@@ -268,9 +267,9 @@ fn stays(answer: &Answer, what: &str) {
     assert_eq!(answer.header("location"), "", "{what}");
 }
 
-/// N-102, V-011: nor a forged assertion a client.
+/// Nor a forged assertion a client.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_forged_assertion_proves_nobody() {
+async fn a_forged_assertion_proves_nobody_n102_v011() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let trap = Trap::set();
@@ -299,9 +298,9 @@ async fn a_forged_assertion_proves_nobody() {
     trap.is_untouched();
 }
 
-/// N-145, V-024: the other signature that ECDSA allows for the same token makes no other token of it.
+/// The other signature that ECDSA allows for the same token makes no other token of it.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_other_signature_of_a_token_is_no_second_token() {
+async fn the_other_signature_of_a_token_is_no_second_token_n145_v024() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let good = admin.token.clone().unwrap();
@@ -338,7 +337,7 @@ fn mirrored(token: &str) -> String {
 
 /// Whatever is in a parameter, and whoever sends it: an error in OAuth's form, never one of ours (V-062, N-074, N-076).
 #[tokio::test(flavor = "multi_thread")]
-async fn no_parameter_breaks_an_endpoint() {
+async fn no_parameter_breaks_an_endpoint_v062_n074_n076() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let grants = json!(["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"]);

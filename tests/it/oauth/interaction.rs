@@ -11,9 +11,8 @@ use crate::{
     person::{Authenticator, PASSWORD},
 };
 
-/// N-036, N-037, N-038, N-048.
 #[tokio::test(flavor = "multi_thread")]
-async fn without_asking_there_is_an_answer_or_an_error() {
+async fn without_asking_there_is_an_answer_or_an_error_n036_n037_n038_n048() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let shop = app.web_client(&admin, json!({})).await;
@@ -38,9 +37,8 @@ async fn without_asking_there_is_an_answer_or_an_error() {
     shop.returned(&browser).error("login_required");
 }
 
-/// N-041, N-043, N-044, N-045, N-046.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_proves_once_more_who_they_are_where_it_is_asked() {
+async fn a_person_proves_once_more_who_they_are_where_it_is_asked_n041_n043_n044_n045_n046() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let shop = app.web_client(&admin, json!({})).await;
@@ -64,9 +62,9 @@ async fn a_person_proves_once_more_who_they_are_where_it_is_asked() {
     assert_eq!(claims(&token.text_at("/id_token"))["auth_time"], last);
 }
 
-/// N-041, V-026: somebody else takes the place of whoever was there.
+/// Somebody else takes the place of whoever was there.
 #[tokio::test(flavor = "multi_thread")]
-async fn another_person_who_logs_in_is_not_mixed_with_the_first() {
+async fn another_person_who_logs_in_is_not_mixed_with_the_first_n041_v026() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let shop = app.web_client(&admin, json!({})).await;
@@ -87,9 +85,8 @@ async fn another_person_who_logs_in_is_not_mixed_with_the_first() {
     assert!(shop.is_active(&of_ben.text_at("/access_token")).await);
 }
 
-/// N-049, N-050, N-051.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hint_means_this_person_and_nobody_else() {
+async fn a_hint_means_this_person_and_nobody_else_n049_n050_n051() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let shop = app.web_client(&admin, json!({})).await;
@@ -122,9 +119,9 @@ async fn a_hint_means_this_person_and_nobody_else() {
     assert_eq!(claims(&token.text_at("/id_token"))["sub"], ana.id());
 }
 
-/// N-054: a hint fills the form in, and tells nothing.
+/// A hint fills the form in, and tells nothing.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_hint_is_text_in_a_form() {
+async fn a_login_hint_is_text_in_a_form_n054() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let shop = app.web_client(&admin, json!({})).await;
@@ -134,9 +131,9 @@ async fn a_login_hint_is_text_in_a_form() {
     assert!(browser.page.text.contains("victim@x&#34;&#62;&#60;script&#62;"), "{}", browser.page.text);
 }
 
-/// N-034, N-042, N-074: consent is remembered, asked again where it is wanted, and refused.
+/// Consent is remembered, asked again where it is wanted, and refused.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_agrees_once_and_is_asked_again_for_more() {
+async fn a_person_agrees_once_and_is_asked_again_for_more_n034_n042_n074() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let shop = app.web_client(&admin, json!({})).await;
@@ -163,10 +160,10 @@ async fn a_person_agrees_once_and_is_asked_again_for_more() {
     house.returned(&browser).code();
 }
 
-/// V-074, V-026: a public client is asked about each time; a form from elsewhere or from another session is none; an
-/// answer counts once.
+/// A public client is asked about each time; a form from elsewhere or from another session is none; an answer counts
+/// once.
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_agrees_in_anothers_name() {
+async fn nobody_agrees_in_anothers_name_v074_v026() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let pocket = app.public_client(&admin).await;
@@ -221,8 +218,11 @@ async fn a_second_factor_is_asked_for_where_it_is_wanted() {
     let (authenticator, _) = ana.enable_totp(&app).await;
     browser.open(&shop.path(&[])).await;
     shop.returned(&browser).code();
-    browser.open(&shop.path(&[mfa, ("prompt", "none")])).await;
+    browser.open(&shop.path(&[("claims", essential), ("prompt", "none")])).await;
     shop.returned(&browser).error("interaction_required");
+    browser.open(&shop.path(&[mfa, ("prompt", "none")])).await;
+    let token = claims(&shop.redeem(&shop.returned(&browser).code()).await.is(200).text_at("/id_token"));
+    assert_eq!(token["acr"], "urn:deodar:acr:password", "a wish is no reason to refuse");
     for more in [mfa, ("claims", essential)] {
         let token = step_up(&app, &shop, &mut app.browser_of_mfa(&ana, &authenticator).await, more).await;
         assert_eq!((&token["acr"], &token["amr"]), (&json!("urn:deodar:acr:mfa"), &json!(["pwd", "otp", "mfa"])));
@@ -301,4 +301,103 @@ async fn policies_decide_who_gets_which_token() {
     let code = shop.returned(&browser).code();
     let token = claims(&shop.redeem(&code).await.is(200).text_at("/id_token"));
     assert_eq!(token["acr"], "urn:deodar:acr:mfa");
+}
+
+/// A form on the client's own page comes without our cookies. What it asks for holds as it does for a link, and a
+/// session that did not come along is not taken for a new one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_from_elsewhere_is_answered_as_a_link_is_n002_n038_n041_v026() {
+    let app = TestApp::spawn().await;
+    let admin = app.admin().await;
+    let shop = app.web_client(&admin, json!({})).await;
+    let ana = app.person("ana").await;
+    let mut browser = app.browser_of(&ana).await;
+    let first = claims(&shop.redeem(&shop.code(&mut browser, &[]).await).await.is(200).text_at("/id_token"));
+    app.later(Duration::from_secs(60));
+    for none in [&[("prompt", "none")][..], &[]] {
+        from_elsewhere(&mut browser, &shop, none).await;
+        shop.returned(&browser).code();
+    }
+    for again in [("prompt", "login"), ("prompt", "select_account"), ("max_age", "0"), ("max_age", "30")] {
+        from_elsewhere(&mut browser, &shop, &[again]).await;
+        browser.is_at("/login");
+        browser.says("ana");
+        browser.submit("/login", &[("password", PASSWORD)]).await;
+        let token = claims(&shop.redeem(&shop.returned(&browser).code()).await.is(200).text_at("/id_token"));
+        assert!(token["auth_time"].as_i64() > first["auth_time"].as_i64(), "{again:?}");
+        app.later(Duration::from_secs(60));
+    }
+    // Whoever held the request elsewhere, this browser has to prove it.
+    let mut stranger = Browser::new(&app.node().base);
+    stranger.open(&shop.path(&[("prompt", "login")])).await;
+    stranger.is_at("/login");
+    browser.open(&stranger.at).await;
+    browser.is_at("/login");
+    browser.says("ana");
+    // Nobody is signed in: a form leads to the login as a link does.
+    let mut stranger = Browser::new(&app.node().base);
+    from_elsewhere(&mut stranger, &shop, &[]).await;
+    stranger.is_at("/login");
+    stranger.submit("/login", &[("login", &ana.name), ("password", PASSWORD)]).await;
+    shop.returned(&stranger).code();
+    let mut stranger = Browser::new(&app.node().base);
+    from_elsewhere(&mut stranger, &shop, &[("prompt", "none")]).await;
+    shop.returned(&stranger).error("login_required");
+    // Nothing of this leads anywhere before the client is known.
+    let form = shop.parameters(&[("redirect_uri", "https://evil.test/cb")]);
+    let request = browser.request("/oauth/authorize").header("origin", "https://meadow.test").form(&form);
+    assert_eq!(request.send().await.unwrap().status(), 400);
+}
+
+/// A form of a page of the client: the browser keeps our cookies back, and follows with them.
+async fn from_elsewhere(browser: &mut Browser, shop: &super::flow::OAuthClient, more: &[(&str, &str)]) {
+    let form = shop.parameters(more);
+    let request = browser.request("/oauth/authorize").header("origin", "https://meadow.test").form(&form);
+    let cookies = std::mem::take(&mut browser.cookies);
+    let answer = browser.send(request).await.is(303);
+    browser.cookies.extend(cookies);
+    let to = answer.header("location").to_owned();
+    if to.starts_with('/') {
+        browser.open(&to).await;
+    } else {
+        browser.at = to;
+    }
+}
+
+/// What a client did not register it does not get by asking for it claim by claim.
+#[tokio::test(flavor = "multi_thread")]
+async fn claims_are_no_way_around_what_a_client_registered_n059_n125() {
+    let app = TestApp::spawn().await;
+    let admin = app.admin().await;
+    let mut browser = app.browser_of(&app.person("ana").await).await;
+    let wanted = r#"{"userinfo":{"email":null,"name":null},"id_token":{"email":null,"preferred_username":null}}"#;
+    for (scope, expected) in [("openid", json!(null)), ("openid email", json!("ana@example.com"))] {
+        let shop = app.web_client(&admin, json!({ "scope": scope })).await;
+        browser.open(&shop.path(&[("claims", wanted)])).await;
+        assert_eq!(browser.is_at("/consent").text.contains("e-mail"), expected != json!(null), "{scope}");
+        browser.submit("/consent", &[("decision", "allow")]).await;
+        let tokens = shop.redeem(&shop.returned(&browser).code()).await.is(200);
+        let id_token = claims(&tokens.text_at("/id_token"));
+        let userinfo = app.bearer(&tokens.text_at("/access_token")).get("/oauth/userinfo").await.is(200).json;
+        for of in [&id_token, &userinfo] {
+            assert_eq!(of["email"], expected, "{scope}");
+            assert!(of.get("preferred_username").is_none() && of.get("name").is_none(), "{scope}: {of}");
+        }
+    }
+}
+
+/// RFC 6749 §4.1.1: a request without a scope is allowed as often as it comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_agrees_to_nothing_in_particular_twice() {
+    let app = TestApp::spawn().await;
+    let admin = app.admin().await;
+    let pocket = app.public_client(&admin).await;
+    let mut browser = app.browser_of(&app.person("ana").await).await;
+    for scope in ["", "address", ""] {
+        browser.open(&pocket.path(&[("scope", scope)])).await;
+        browser.is_at("/consent");
+        browser.submit("/consent", &[("decision", "allow")]).await;
+        let tokens = pocket.redeem(&pocket.returned(&browser).code()).await.is(200);
+        assert_eq!(tokens.json["scope"], "");
+    }
 }

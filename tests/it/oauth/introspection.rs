@@ -47,16 +47,14 @@ async fn a_client_learns_about_its_own_token() {
     assert_eq!((&seen["iss"], &seen["aud"]), (&json!(ISSUER), &json!([ISSUER])));
     assert_eq!((&seen["scope"], &seen["token_type"]), (&json!("orders"), &json!("Bearer")));
     assert!((now + 890..=now + 900).contains(&seen["exp"].as_i64().unwrap()));
-    // N-107.
     for hint in ["refresh_token", "access_token", "nonsense"] {
         let form = [("token", token.as_str()), ("token_type_hint", hint)];
         assert_eq!(shop.client_form("/oauth/introspect", &form).await.is(200).json["active"], true);
     }
 }
 
-/// N-104, N-105, N-106, N-112, V-017.
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_not_concerned_learns_nothing() {
+async fn whoever_is_not_concerned_learns_nothing_n104_n105_n106_n111_n112_v017() {
     let app = TestApp::spawn().await;
     let (shop, other) = (app.client("shop", "orders", &[]).await, app.client("other", "admin authz:check", &[]).await);
     let token = shop.token.clone().unwrap();
@@ -89,9 +87,9 @@ async fn whoever_is_not_concerned_learns_nothing() {
     assert_eq!(shop.introspect(&token).await.json["active"], true);
 }
 
-/// V-017: an API asks about the tokens that were made for it, whoever has them, and is no more than told.
+/// An API asks about the tokens that were made for it, whoever has them, and is no more than told.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_api_learns_about_a_token_that_names_it() {
+async fn an_api_learns_about_a_token_that_names_it_v017() {
     let app = TestApp::spawn().await;
     let (shop, api) = (app.client("shop", "orders", &[]).await, app.client("api", "", &[]).await);
     let asked = |resource: String| {
@@ -118,9 +116,8 @@ async fn an_api_learns_about_a_token_that_names_it() {
     assert_eq!(api.introspect(&token).await.is(200).text, NOTHING);
 }
 
-/// N-110, N-068, V-016.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_revoked_token_is_dead_everywhere() {
+async fn a_revoked_token_is_dead_everywhere_n110_n068_v016() {
     let app = TestApp::spawn().await;
     let there = app.second_node().await;
     let admin = app.admin().await;
@@ -149,9 +146,8 @@ async fn a_token_that_expired_is_not_active() {
     assert_eq!(shop.introspect(shop.token.as_ref().unwrap()).await.is(200).text, NOTHING);
 }
 
-/// V-059.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_of_a_client_that_was_switched_off_is_not_active() {
+async fn a_token_of_a_client_that_was_switched_off_is_not_active_v059() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let shop = app.client("shop", "orders", &[]).await;
@@ -159,4 +155,27 @@ async fn a_token_of_a_client_that_was_switched_off_is_not_active() {
     admin.update_client(&shop.who().id, json!({ "active": false })).await.is(200);
     shop.introspect(&token).await.oauth(401, "invalid_client");
     app.bearer(&token).get("/oauth/userinfo").await.oauth(401, "invalid_token");
+}
+
+/// RFC 7662 §2.2, RFC 7009 §2.1: the longest token that can be had is known here.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_longest_token_is_known() {
+    let app = TestApp::spawn().await;
+    let admin = app.admin().await;
+    let words: Vec<String> = (0..40).map(|n| format!("{n:02}{}", "s".repeat(94))).collect();
+    let scope = words.join(" ");
+    let more = json!({ "grant_types": ["client_credentials"], "redirect_uris": [], "scope": scope });
+    let shop = app.web_client(&admin, more).await;
+    let resources: Vec<String> = (0..10).map(|n| format!("https://{n}.test/{}", "r".repeat(497))).collect();
+    let mut form = vec![("grant_type", "client_credentials"), ("scope", &*scope)];
+    form.extend(resources.iter().map(|resource| ("resource", resource.as_str())));
+    let token = shop.form("/oauth/token", &form).await.is(200).text_at("/access_token");
+    assert!(token.len() > 12_000, "{}", token.len());
+    assert!(shop.is_active(&token).await);
+    shop.form("/oauth/revoke", &[("token", &token)]).await.is(200);
+    assert!(!shop.is_active(&token).await);
+    for wrong in ["https://a.test/\"", "https://a.test/\\"] {
+        let form = [("grant_type", "client_credentials"), ("resource", wrong)];
+        shop.form("/oauth/token", &form).await.oauth(400, "invalid_target");
+    }
 }

@@ -20,9 +20,8 @@ fn kid(token: &str) -> String {
     part(token, 0)["kid"].as_str().unwrap().to_owned()
 }
 
-/// N-119.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_key_set_holds_public_members_only() {
+async fn the_key_set_holds_public_members_only_n119() {
     let app = TestApp::spawn().await;
     let answer = app.anonymous().get("/oauth/jwks").await.is(200);
     assert!(answer.header("cache-control").contains("max-age="));
@@ -65,9 +64,9 @@ async fn who_has_the_key_set_is_told_so_by_its_tag() {
     assert_eq!(ask("\"x\"").await.is(200).text, first.text);
 }
 
-/// N-120, R9.
+/// R9.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_is_published_before_it_signs_and_believed_after_it_signed() {
+async fn a_key_is_published_before_it_signs_and_believed_after_it_signed_n120() {
     let app = TestApp::spawn().await;
     let other = app.second_node().await;
     let admin = app.admin().await;

@@ -96,9 +96,8 @@ fn path(query: &[(&str, &str)]) -> String {
     format!("{LOGOUT}?{}", form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish())
 }
 
-/// N-129, N-134.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_signs_its_person_out_and_gets_them_back() {
+async fn a_client_signs_its_person_out_and_gets_them_back_n129_n134() {
     let mut scene = Scene::new().await;
     let cookie = scene.browser.session().unwrap();
     let hint = scene.id_token().await;
@@ -118,9 +117,9 @@ async fn a_client_signs_its_person_out_and_gets_them_back() {
     assert_eq!(scene.app.count_events("sign_out", "success").await, 1);
 }
 
-/// N-129: also without a state, with a query of its own, without anywhere to go; N-132: `client_id` may come along.
+/// Also without a state, with a query of its own, without anywhere to go; N-132: `client_id` may come along.
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_but_the_hint_may_be_left_out() {
+async fn everything_but_the_hint_may_be_left_out_n129_n132() {
     for (more, location) in [
         (vec![("post_logout_redirect_uri", BACK)], BACK),
         (vec![("post_logout_redirect_uri", "https://shop.example/bye?x=1")], "https://shop.example/bye?x=1"),
@@ -144,9 +143,9 @@ async fn everything_but_the_hint_may_be_left_out() {
     }
 }
 
-/// N-133: by a form, and with an ID token that expired.
+/// By a form, and with an ID token that expired.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_form_and_an_expired_hint_do_as_well() {
+async fn a_form_and_an_expired_hint_do_as_well_n133() {
     let mut scene = Scene::new().await;
     let hint = scene.id_token().await;
     scene.app.later(Duration::from_hours(2));
@@ -170,9 +169,8 @@ async fn a_form_and_an_expired_hint_do_as_well() {
     assert!(!scene.is_signed_in().await);
 }
 
-/// N-130.
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_is_sent_where_the_client_did_not_register() {
+async fn nobody_is_sent_where_the_client_did_not_register_n130() {
     let mut scene = Scene::new().await;
     let hint = scene.id_token().await;
     for uri in [
@@ -210,9 +208,9 @@ async fn nobody_is_sent_where_the_client_did_not_register() {
     }
 }
 
-/// N-130, N-131: whatever does not come from the person's own application, they are asked about.
+/// Whatever does not come from the person's own application, they are asked about.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_is_asked_where_the_hint_does_not_speak_for_them() {
+async fn a_person_is_asked_where_the_hint_does_not_speak_for_them_n130_n131() {
     let mut scene = Scene::new().await;
     let own = scene.id_token().await;
     let session = scene.session().await;
@@ -302,9 +300,8 @@ async fn a_person_who_agrees_goes_on_to_the_client() {
     assert!(!scene.is_signed_in().await && scene.browser.session().is_none());
 }
 
-/// N-132, N-015.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_contradicts_itself_is_refused() {
+async fn a_request_that_contradicts_itself_is_refused_n132_n015() {
     let mut scene = Scene::new().await;
     let hint = scene.id_token().await;
     let other = client(&scene.admin, "Other", &[BACK]).await;
@@ -341,9 +338,9 @@ async fn whoever_is_not_signed_in_goes_back_by_a_hint_alone() {
     assert!(scene.is_signed_in().await);
 }
 
-/// N-009, N-010: as for redirect URIs.
+/// As for redirect URIs.
 #[tokio::test(flavor = "multi_thread")]
-async fn only_the_port_of_a_loopback_address_is_free() {
+async fn only_the_port_of_a_loopback_address_is_free_n009_n010() {
     let mut scene = Scene::new().await;
     let native = client(&scene.admin, "Native", &["http://127.0.0.1/bye", "com.example.shop:/bye"]).await;
     for (uri, good) in [
@@ -366,9 +363,9 @@ async fn only_the_port_of_a_loopback_address_is_free() {
     }
 }
 
-/// N-030, N-032: the pages of it, and an error of it.
+/// The pages of it, and an error of it.
 #[tokio::test(flavor = "multi_thread")]
-async fn its_pages_are_kept_out_of_caches_and_frames() {
+async fn its_pages_are_kept_out_of_caches_and_frames_n030_n032() {
     let mut scene = Scene::new().await;
     let hint = scene.id_token().await;
     for query in [vec![], vec![("id_token_hint", hint.as_str()), ("client_id", "x")], vec![("id_token_hint", &hint)]] {

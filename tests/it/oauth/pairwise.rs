@@ -36,9 +36,8 @@ async fn name(app: &TestApp, client: &OAuthClient, browser: &mut Browser) -> Str
     name
 }
 
-/// N-063.
 #[tokio::test(flavor = "multi_thread")]
-async fn clients_of_different_sectors_know_a_person_by_different_names() {
+async fn clients_of_different_sectors_know_a_person_by_different_names_n063() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let (ana, ben) = (app.person("ana").await, app.person("ben").await);
@@ -66,9 +65,9 @@ async fn clients_of_different_sectors_know_a_person_by_different_names() {
     assert_ne!(name(&app, &meadow, &mut other).await, names[2]);
 }
 
-/// N-063: the token of such a client says no more than its ID token.
+/// The token of such a client says no more than its ID token.
 #[tokio::test(flavor = "multi_thread")]
-async fn no_token_of_such_a_client_holds_the_id_that_others_know() {
+async fn no_token_of_such_a_client_holds_the_id_that_others_know_n063() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let ana = app.person("ana").await;
@@ -92,9 +91,9 @@ async fn no_token_of_such_a_client_holds_the_id_that_others_know() {
     assert!(!meadow.is_active(&access).await);
 }
 
-/// N-063: nor does an API that is shown a token learn by which name it knows its owner itself.
+/// Nor does an API that is shown a token learn by which name it knows its owner itself.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_api_is_told_the_name_that_the_token_says() {
+async fn an_api_is_told_the_name_that_the_token_says_n063() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let ana = app.person("ana").await;
@@ -111,9 +110,9 @@ async fn an_api_is_told_the_name_that_the_token_says() {
     }
 }
 
-/// N-063: a name is never given out twice.
+/// A name is never given out twice.
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_comes_after_somebody_gets_another_name() {
+async fn whoever_comes_after_somebody_gets_another_name_n063() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let meadow = client(&app, &admin, "pairwise", "https://meadow.test/cb").await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::flow::OAuthClient;
-use crate::{answer::Answer, app::TestApp};
+use crate::{answer::Answer, app::TestApp, browser::Browser, person::PASSWORD};
 
 impl OAuthClient {
     async fn push(&self, more: &[(&str, &str)]) -> Answer {
@@ -78,4 +78,37 @@ async fn what_cannot_be_granted_cannot_be_pushed() {
     }
     let blank = OAuthClient { secret: Some("wrong".to_owned()), ..shop };
     blank.push(&[]).await.oauth(401, "invalid_client");
+}
+
+/// RFC 9126 §6: a request that nobody pushed does not become one by waiting for somebody to sign in.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_waited_is_no_pushed_one() {
+    let app = TestApp::spawn_with(&[("DEODAR_REGISTRATION", "open")]).await;
+    app.admin().await;
+    let body = json!({ "redirect_uris": ["https://meadow.test/cb"], "require_pushed_authorization_requests": true });
+    let made = app.anonymous().post("/oauth/register", &body).await.is(201);
+    let shop = OAuthClient {
+        id: made.text_at("/client_id"),
+        secret: Some(made.text_at("/client_secret")),
+        redirect_uri: "https://meadow.test/cb".to_owned(),
+        http: app.anonymous(),
+    };
+    let ana = app.person("ana").await;
+    for pushed in [false, true] {
+        let path = match pushed {
+            true => shop.pushed_path(&shop.push(&[]).await.is(201).text_at("/request_uri")),
+            false => shop.path(&[]),
+        };
+        let mut browser = Browser::new(&app.node().base);
+        browser.open(&path).await;
+        browser.is_at("/login");
+        browser.submit("/login", &[("login", &ana.name), ("password", PASSWORD)]).await;
+        if pushed {
+            browser.is_at("/consent");
+            browser.submit("/consent", &[("decision", "allow")]).await;
+            shop.redeem(&shop.returned(&browser).code()).await.is(200);
+        } else {
+            shop.returned(&browser).error("invalid_request");
+        }
+    }
 }

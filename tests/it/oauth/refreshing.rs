@@ -8,9 +8,9 @@ use serde_json::json;
 use super::flow::{OAuthClient, claims};
 use crate::{answer::Answer, app::TestApp, database::Wire};
 
-/// N-089, N-092, N-093: each is followed by the next, and keeps what was authorized.
+/// Each is followed by the next, and keeps what was authorized.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refresh_token_is_followed_by_the_next() {
+async fn a_refresh_token_is_followed_by_the_next_n089_n092_n093() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let shop = app.web_client(&admin, json!({})).await;
@@ -31,9 +31,9 @@ async fn a_refresh_token_is_followed_by_the_next() {
     assert!(shop.is_active(&first.text_at("/access_token")).await, "an access token lives until it expires");
 }
 
-/// N-088, N-091, N-096, V-012: a request that is refused leaves the token as it is.
+/// A request that is refused leaves the token as it is.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refresh_that_is_refused_costs_nothing() {
+async fn a_refresh_that_is_refused_costs_nothing_n088_n091_n096_v012() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let (shop, other) = (app.web_client(&admin, json!({})).await, app.web_client(&admin, json!({})).await);
@@ -55,9 +55,9 @@ async fn a_refresh_that_is_refused_costs_nothing() {
     shop.refresh(&refresh, &[]).await.is(200);
 }
 
-/// N-090, V-073: whatever follows from a token that comes twice is dead, on every node.
+/// Whatever follows from a token that comes twice is dead, on every node.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refresh_token_that_comes_twice_ends_its_family() {
+async fn a_refresh_token_that_comes_twice_ends_its_family_n090_v073() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let shop = app.web_client(&admin, json!({})).await;
@@ -81,9 +81,9 @@ async fn a_refresh_token_that_comes_twice_ends_its_family() {
     assert_eq!(app.count_events("refresh_token_replayed", "success").await, 1);
 }
 
-/// N-090: a node that remembers a token it gave out learns from the database that another node used or ended it.
+/// A node that remembers a token it gave out learns from the database that another node used or ended it.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_node_remembers_of_a_refresh_token_does_not_keep_it_alive() {
+async fn what_a_node_remembers_of_a_refresh_token_does_not_keep_it_alive_n090() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let shop = app.web_client(&admin, json!({})).await;
@@ -107,9 +107,9 @@ async fn what_a_node_remembers_of_a_refresh_token_does_not_keep_it_alive() {
     assert_eq!(app.count_events("refresh_token_replayed", "success").await, 1);
 }
 
-/// V-073: a hundred at once on two nodes have one successor, which dies with them.
+/// A hundred at once on two nodes have one successor, which dies with them.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_use_one_refresh_token_and_one_succeeds() {
+async fn a_hundred_use_one_refresh_token_and_one_succeeds_v073() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let shop = app.web_client(&admin, json!({})).await;
@@ -180,9 +180,9 @@ async fn refreshes_go_on_when_connections_fall_silent() {
     }
 }
 
-/// N-094: an absolute life, and an idle one.
+/// An absolute life, and an idle one.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refresh_token_does_not_live_for_ever() {
+async fn a_refresh_token_does_not_live_for_ever_n094() {
     let settings =
         [("DEODAR_REFRESH_IDLE", "2d"), ("DEODAR_REFRESH_LIFETIME", "5d"), ("DEODAR_SESSION_LIFETIME", "20d")];
     let app = TestApp::spawn_with(&settings).await;
@@ -225,4 +225,25 @@ async fn a_token_is_for_the_servers_that_were_asked_for() {
     let code = shop.code(&mut browser, &[("resource", one)]).await;
     let tokens = shop.redeem_with(&code, &[("resource", one)]).await.is(200);
     assert_eq!(claims(&tokens.text_at("/access_token"))["aud"], one);
+}
+
+/// What is taken from a client is not in the next token.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_keeps_no_scope_that_it_may_not_have_any_more_n125() {
+    let app = TestApp::spawn().await;
+    let admin = app.admin().await;
+    let shop = app.web_client(&admin, json!({})).await;
+    let mut browser = app.browser_of(&app.person("ana").await).await;
+    let tokens = shop.offline_tokens(&mut browser).await;
+    assert_eq!(tokens.json["scope"], "offline_access openid photos");
+    let code = shop.code(&mut browser, &[("scope", "openid photos"), ("prompt", "consent")]).await;
+    admin.update_client(&shop.id, json!({ "scope": "openid offline_access" })).await.is(200);
+    assert_eq!(shop.redeem(&code).await.is(200).json["scope"], "openid");
+    let token = tokens.text_at("/refresh_token");
+    shop.refresh(&token, &[("scope", "openid photos")]).await.oauth(400, "invalid_scope");
+    let next = shop.refresh(&token, &[]).await.is(200);
+    assert_eq!(next.json["scope"], "offline_access openid");
+    admin.update_client(&shop.id, json!({ "scope": "openid offline_access photos" })).await.is(200);
+    let next = shop.refresh(&next.text_at("/refresh_token"), &[]).await.is(200);
+    assert_eq!(next.json["scope"], "offline_access openid photos", "what the person authorized stands");
 }

@@ -43,9 +43,8 @@ async fn open() -> TestApp {
     app
 }
 
-/// N-121.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_registers_itself_and_gets_to_know_what_is_registered() {
+async fn a_client_registers_itself_and_gets_to_know_what_is_registered_n121() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let token = initial_token(&admin, json!({ "uses": 2 })).await;
@@ -70,9 +69,8 @@ async fn a_client_registers_itself_and_gets_to_know_what_is_registered() {
     register(&app.bearer(&token), &shop()).await.oauth(401, "invalid_token");
 }
 
-/// N-124, V-075.
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_registers_a_client_without_leave() {
+async fn nobody_registers_a_client_without_leave_n124_v075() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let answer = register(&app.anonymous(), &shop()).await;
@@ -120,9 +118,8 @@ async fn a_registration_token_works_as_often_as_it_may_however_many_use_it_at_on
     admin.send(Method::DELETE, &path, None).await.problem(404, "not_found");
 }
 
-/// N-122, V-003, V-004, V-071.
 #[tokio::test(flavor = "multi_thread")]
-async fn no_unsafe_uri_is_registered() {
+async fn no_unsafe_uri_is_registered_n122_v003_v004_v071() {
     let app = open().await;
     let anonymous = app.anonymous();
     let long = format!("https://shop.example/{}", "x".repeat(2048));
@@ -169,9 +166,8 @@ async fn no_unsafe_uri_is_registered() {
     assert_eq!(register(&anonymous, &native).await.is(201).json["application_type"], "native");
 }
 
-/// N-123.
 #[tokio::test(flavor = "multi_thread")]
-async fn metadata_that_make_no_sense_are_refused() {
+async fn metadata_that_make_no_sense_are_refused_n123() {
     let app = open().await;
     let anonymous = app.anonymous();
     let rsa = json!({ "kty": "RSA", "n": "AQAB", "e": "AQAB" });
@@ -220,9 +216,8 @@ async fn metadata_that_make_no_sense_are_refused() {
     Answer::read(request.send().await.unwrap()).await.oauth(415, "invalid_request");
 }
 
-/// N-125, V-045, V-046.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_an_administrators_to_give_is_not_taken() {
+async fn what_is_an_administrators_to_give_is_not_taken_n125_v045_v046() {
     let app = open().await;
     let admin = app.admin().await;
     let mut body = shop();
@@ -262,9 +257,8 @@ async fn what_is_an_administrators_to_give_is_not_taken() {
     assert_eq!(admin.get(&admin_path(&["clients", &id, "roles"])).await.is(200).items().len(), 0);
 }
 
-/// N-126, N-127, V-013.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_registration_is_managed_by_its_own_token_only() {
+async fn a_registration_is_managed_by_its_own_token_only_n126_n127_v013() {
     let app = open().await;
     let anonymous = app.anonymous();
     let body = with(shop(), "grant_types", json!(["authorization_code", "client_credentials"]));
@@ -314,9 +308,8 @@ async fn a_registration_is_managed_by_its_own_token_only() {
     client.client_credentials(None).await.is(200);
 }
 
-/// N-128.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_removed_itself_is_dead_everywhere() {
+async fn a_client_that_removed_itself_is_dead_everywhere_n128() {
     let app = open().await;
     let other = app.second_node().await;
     let body = with(shop(), "grant_types", json!(["authorization_code", "client_credentials"]));
@@ -335,4 +328,39 @@ async fn a_client_that_removed_itself_is_dead_everywhere() {
     app.bearer(&token).roles("").await.problem(401, "unauthorized");
     other.app.pdp.refresh().await.unwrap();
     other.ask(&client).client_credentials(None).await.oauth(401, "invalid_client");
+}
+
+/// R1: who registers, changes and removes a client is on record.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_done_to_a_registration_is_on_record_n175() {
+    let app = open().await;
+    let admin = app.admin().await;
+    let made = register(&app.anonymous(), &shop()).await.is(201);
+    let (own, path) = manager(&app, &made);
+    let id = made.text_at("/client_id");
+    let change = with(with(shop(), "client_id", json!(id)), "redirect_uris", json!(["https://other.example/cb"]));
+    own.send(Method::PUT, &path, Some(&change)).await.is(200);
+    own.send(Method::PUT, &path, Some(&with(change, "client_id", json!("c_other"))))
+        .await
+        .oauth(400, "invalid_request");
+    own.send(Method::DELETE, &path, None).await.is(204);
+    let by_admin = register(&admin, &shop()).await.is(201).text_at("/client_id");
+    let record = admin.get("/api/v1/admin/audit?limit=200").await.is(200);
+    let events = record.items().iter().filter(|event| event["action"].as_str().unwrap().starts_with("client_"));
+    let mut seen: Vec<(&str, &str, bool)> =
+        events.map(|event| (text(&event["action"]), text(&event["target"]["id"]), event["actor"].is_null())).collect();
+    seen.sort_unstable();
+    let mut expected = vec![
+        ("client_registered", &*id, true),
+        ("client_updated", &*id, false),
+        ("client_removed", &*id, false),
+        ("client_registered", &*by_admin, false),
+    ];
+    expected.sort_unstable();
+    assert_eq!(seen, expected, "{}", record.text);
+    assert!(!record.text.contains(&made.text_at("/registration_access_token")));
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }

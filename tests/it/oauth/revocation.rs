@@ -10,9 +10,9 @@ use crate::{answer::Answer, app::TestApp, database::Wire};
 
 const NOTHING: &str = "{\"active\":false}";
 
-/// N-108, N-113: a refresh token is nobody's business but its owner's.
+/// A refresh token is nobody's business but its owner's.
 #[tokio::test(flavor = "multi_thread")]
-async fn another_client_learns_nothing_of_a_refresh_token_and_ends_nothing() {
+async fn another_client_learns_nothing_of_a_refresh_token_and_ends_nothing_n107_n108_n113() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let (shop, other) = (app.web_client(&admin, json!({})).await, app.web_client(&admin, json!({})).await);
@@ -25,7 +25,6 @@ async fn another_client_learns_nothing_of_a_refresh_token_and_ends_nothing() {
         for stranger in [&other, &pocket] {
             stranger.form("/oauth/revoke", &[("token", token)]).await.is(200);
         }
-        // N-107.
         for hint in ["access_token", "refresh_token", "x"] {
             let form = [("token", token.as_str()), ("token_type_hint", hint)];
             assert_eq!(shop.form("/oauth/introspect", &form).await.is(200).json["active"], true, "{hint}");
@@ -36,9 +35,9 @@ async fn another_client_learns_nothing_of_a_refresh_token_and_ends_nothing() {
     shop.refresh(&refresh, &[]).await.is(200);
 }
 
-/// N-110, N-114, N-115, V-015, V-016: what a client gives back is dead on every node, with all that followed from it.
+/// What a client gives back is dead on every node, with all that followed from it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refresh_token_that_is_given_back_takes_everything_along() {
+async fn a_refresh_token_that_is_given_back_takes_everything_along_n110_n114_n115_v015_v016() {
     let app = TestApp::spawn().await;
     let second = app.second_node().await;
     let admin = app.admin().await;
@@ -67,9 +66,9 @@ async fn a_refresh_token_that_is_given_back_takes_everything_along() {
     }
 }
 
-/// N-128, V-008, V-059: a client that is removed, or switched off, takes along what it was given.
+/// A client that is removed, or switched off, takes along what it was given.
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_left_of_a_client_that_is_gone() {
+async fn nothing_is_left_of_a_client_that_is_gone_n128_v008_v059() {
     for removed in [true, false] {
         let app = TestApp::spawn().await;
         let admin = app.admin().await;
@@ -100,9 +99,9 @@ async fn nothing_is_left_of_a_client_that_is_gone() {
     }
 }
 
-/// N-109, N-116, V-014: while nothing can be known, nothing is said; nor is anything forgotten.
+/// While nothing can be known, nothing is said; nor is anything forgotten.
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_database_nothing_is_said_of_tokens() {
+async fn without_a_database_nothing_is_said_of_tokens_n109_n116_v014() {
     let short = [("DEODAR_STALENESS_BOUND", "1s"), ("DEODAR_POLL_INTERVAL", "100ms")];
     let (app, cable) = TestApp::spawn_over_cable(&short).await;
     let admin = app.admin().await;
@@ -144,9 +143,9 @@ fn unavailable_or_active(answer: &Answer) -> bool {
     answer.status == 503
 }
 
-/// V-070: nothing that somebody sends comes back as a page.
+/// Nothing that somebody sends comes back as a page.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_comes_in_never_comes_out_as_markup() {
+async fn what_comes_in_never_comes_out_as_markup_v070() {
     let app = TestApp::spawn_with(&[("DEODAR_REGISTRATION", "open")]).await;
     let admin = app.admin().await;
     let probe = "\"><script>alert(1)</script><b x='";
@@ -188,9 +187,9 @@ async fn what_comes_in_never_comes_out_as_markup() {
     }
 }
 
-/// V-071, by every way of registering a client.
+/// By every way of registering a client.
 #[tokio::test(flavor = "multi_thread")]
-async fn no_address_that_runs_or_reads_anything_is_registered() {
+async fn no_address_that_runs_or_reads_anything_is_registered_v071() {
     let app = TestApp::spawn_with(&[("DEODAR_REGISTRATION", "open")]).await;
     let admin = app.admin().await;
     for bad in [

@@ -17,9 +17,8 @@ async fn form(app: &TestApp, token: Option<&str>, query: &str, form: &[(&str, &s
     Answer::read(request.send().await.unwrap()).await
 }
 
-/// N-064, N-065, N-060.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_is_shown_in_the_header_or_in_a_form() {
+async fn a_token_is_shown_in_the_header_or_in_a_form_n064_n065_n060() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let shop = app.web_client(&admin, json!({})).await;
@@ -44,9 +43,8 @@ async fn a_token_is_shown_in_the_header_or_in_a_form() {
     }
 }
 
-/// N-066, N-067, N-069.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_in_the_url_or_shown_twice_is_refused() {
+async fn a_token_in_the_url_or_shown_twice_is_refused_n066_n067_n069() {
     let app = TestApp::spawn().await;
     app.admin().await;
     let ana = app.person("ana").await;
@@ -79,9 +77,9 @@ async fn a_token_in_the_url_or_shown_twice_is_refused() {
     ana.me.get(PATH).await.is(200);
 }
 
-/// N-068, N-070, N-071, N-061: whatever is no access token of a person who let somebody know who they are.
+/// Whatever is no access token of a person who let somebody know who they are.
 #[tokio::test(flavor = "multi_thread")]
-async fn only_an_access_token_of_a_person_is_answered() {
+async fn only_an_access_token_of_a_person_is_answered_n068_n070_n071_n061() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let shop = app.web_client(&admin, json!({})).await;
@@ -122,9 +120,9 @@ async fn only_an_access_token_of_a_person_is_answered() {
     app.bearer(&access).get(PATH).await.oauth(401, "invalid_token");
 }
 
-/// N-072: on every node, at once where it was done.
+/// On every node, at once where it was done.
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_who_may_not_act_any_more_is_nobody() {
+async fn somebody_who_may_not_act_any_more_is_nobody_n072() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let other = app.second_node().await;

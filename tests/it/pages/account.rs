@@ -3,9 +3,8 @@
 use super::{OTHER_PASSWORD, PASSWORD};
 use crate::app::TestApp;
 
-/// V-070.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_people_call_themselves_is_escaped() {
+async fn what_people_call_themselves_is_escaped_v070() {
     let app = TestApp::spawn().await;
     app.resident("ana").await;
     let mut browser = app.signed_in("ana").await;
@@ -25,9 +24,8 @@ async fn what_people_call_themselves_is_escaped() {
     browser.says("id=\"zoneinfo-fault\"");
 }
 
-/// N-151.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_password_takes_the_old_one_and_ends_other_sessions() {
+async fn a_new_password_takes_the_old_one_and_ends_other_sessions_n151() {
     let app = TestApp::spawn().await;
     app.resident("ana").await;
     let mut other = app.signed_in("ana").await;
@@ -45,9 +43,8 @@ async fn a_new_password_takes_the_old_one_and_ends_other_sessions() {
     other.is_at("/login");
 }
 
-/// N-155.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_address_counts_once_it_is_proven() {
+async fn a_new_address_counts_once_it_is_proven_n155() {
     let app = TestApp::spawn().await;
     app.resident("ana").await;
     let mut browser = app.signed_in("ana").await;
@@ -65,9 +62,8 @@ async fn a_new_address_counts_once_it_is_proven() {
     browser.says("<strong>new@example.com</strong>");
 }
 
-/// N-171.
 #[tokio::test(flavor = "multi_thread")]
-async fn one_session_and_all_others_can_be_ended() {
+async fn one_session_and_all_others_can_be_ended_n171() {
     let app = TestApp::spawn().await;
     app.resident("ana").await;
     app.resident("ben").await;
@@ -122,9 +118,9 @@ async fn the_activity_tells_what_happened_and_only_to_its_owner() {
     anas.says("Created the account");
 }
 
-/// V-034: whoever has the browser for a minute has not got the account.
+/// Whoever has the browser for a minute has not got the account.
 #[tokio::test(flavor = "multi_thread")]
-async fn closing_the_account_takes_the_password_and_to_delete_it_the_name() {
+async fn closing_the_account_takes_the_password_and_to_delete_it_the_name_v034() {
     let app = TestApp::spawn().await;
     app.resident("ana").await;
     app.resident("ben").await;

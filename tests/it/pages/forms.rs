@@ -20,9 +20,8 @@ const FORMS: [&str; 14] = [
     "/account/delete",
 ];
 
-/// N-172.
 #[tokio::test(flavor = "multi_thread")]
-async fn no_form_counts_without_the_token_of_its_page() {
+async fn no_form_counts_without_the_token_of_its_page_n172() {
     let app = TestApp::spawn().await;
     app.resident("ana").await;
     let mut browser = app.signed_in("ana").await;
@@ -39,9 +38,9 @@ async fn no_form_counts_without_the_token_of_its_page() {
     browser.says("ana");
 }
 
-/// N-172: a stranger's page cannot send it, nor can a form of another type.
+/// A stranger's page cannot send it, nor can a form of another type.
 #[tokio::test(flavor = "multi_thread")]
-async fn no_form_counts_that_another_site_sends() {
+async fn no_form_counts_that_another_site_sends_n172() {
     let app = TestApp::spawn().await;
     app.resident("ana").await;
     let mut browser = app.browser();
@@ -61,9 +60,9 @@ async fn no_form_counts_that_another_site_sends() {
     assert_eq!(browser.post("/login", &fields).await.status, 303);
 }
 
-/// V-025: a form opened before a sign-in, or in another session, is worth nothing after it.
+/// A form opened before a sign-in, or in another session, is worth nothing after it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_form_does_not_outlive_the_session_it_was_opened_in() {
+async fn a_form_does_not_outlive_the_session_it_was_opened_in_v025() {
     let app = TestApp::spawn().await;
     app.resident("ana").await;
     let mut browser = app.signed_in("ana").await;

@@ -22,9 +22,8 @@ fn protected(answer: &Answer) {
     assert!(!answer.header("x-request-id").is_empty());
 }
 
-/// N-030, N-157.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_page_is_protected() {
+async fn every_page_is_protected_n030_n157() {
     let app = TestApp::spawn().await;
     app.resident("ana").await;
     let mut browser = app.browser();

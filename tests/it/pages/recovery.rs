@@ -29,9 +29,8 @@ async fn somebody_registers_and_proves_the_address() {
     browser.says("This link does not work any more");
 }
 
-/// N-153.
 #[tokio::test(flavor = "multi_thread")]
-async fn registering_does_not_tell_who_is_here() {
+async fn registering_does_not_tell_who_is_here_n153() {
     let app = TestApp::spawn().await;
     app.resident("ana").await;
     let mut seen = Vec::new();
@@ -69,9 +68,8 @@ async fn what_is_wrong_with_a_field_is_tied_to_it() {
     browser.says("too short");
 }
 
-/// N-154, N-155, N-156, N-157.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_password_by_mail_ends_every_session() {
+async fn a_new_password_by_mail_ends_every_session_n154_n155_n156_n157() {
     let app = TestApp::spawn().await;
     app.resident("ana").await;
     let mut elsewhere = app.signed_in("ana").await;

@@ -57,9 +57,8 @@ fn codes(browser: &Browser) -> Vec<String> {
     codes
 }
 
-/// N-159, N-160, N-162, N-169.
 #[tokio::test(flavor = "multi_thread")]
-async fn from_then_on_signing_in_takes_a_code() {
+async fn from_then_on_signing_in_takes_a_code_n159_n160_n162_n169() {
     let app = TestApp::spawn().await;
     app.resident("ana").await;
     let mut browser = app.signed_in("ana").await;
@@ -94,9 +93,9 @@ async fn from_then_on_signing_in_takes_a_code() {
     fourth.says("That code is not right, or was used.");
 }
 
-/// V-034: half a sign-in opens nothing but the second half.
+/// Half a sign-in opens nothing but the second half.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_password_alone_reaches_no_page_of_the_account() {
+async fn a_password_alone_reaches_no_page_of_the_account_v034() {
     let app = TestApp::spawn().await;
     app.resident("ana").await;
     let mut browser = app.signed_in("ana").await;
@@ -118,9 +117,9 @@ async fn a_password_alone_reaches_no_page_of_the_account() {
     none.is_at("/login");
 }
 
-/// V-026: proving once more with both factors keeps the session.
+/// Proving once more with both factors keeps the session.
 #[tokio::test(flavor = "multi_thread")]
-async fn proving_once_more_takes_both_factors_and_keeps_the_session() {
+async fn proving_once_more_takes_both_factors_and_keeps_the_session_v026() {
     let app = TestApp::spawn().await;
     app.resident("ana").await;
     let mut browser = app.signed_in("ana").await;
@@ -141,9 +140,8 @@ async fn proving_once_more_takes_both_factors_and_keeps_the_session() {
     assert_eq!(browser.page.text.matches("Firefox on Linux</strong>").count(), 1);
 }
 
-/// N-163, N-164.
 #[tokio::test(flavor = "multi_thread")]
-async fn turning_it_off_and_new_codes_take_both_factors() {
+async fn turning_it_off_and_new_codes_take_both_factors_n163_n164() {
     let app = TestApp::spawn().await;
     app.resident("ana").await;
     let mut browser = app.signed_in("ana").await;

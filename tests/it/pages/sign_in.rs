@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::{OTHER_PASSWORD, PASSWORD};
 use crate::app::TestApp;
 
-/// N-169, N-170: a session gets a value of our own making, whatever the browser sent before.
+/// A session gets a value of our own making, whatever the browser sent before.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_somebody_planted_is_never_taken_over() {
+async fn a_session_that_somebody_planted_is_never_taken_over_n169_n170() {
     let app = TestApp::spawn().await;
     app.resident("ana").await;
     let planted = "ds_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned();
@@ -25,9 +25,9 @@ async fn a_session_that_somebody_planted_is_never_taken_over() {
     attacker.is_at("/login");
 }
 
-/// N-169: the value from before a new proof is dead.
+/// The value from before a new proof is dead.
 #[tokio::test(flavor = "multi_thread")]
-async fn proving_once_more_keeps_the_session_and_changes_its_cookie() {
+async fn proving_once_more_keeps_the_session_and_changes_its_cookie_n169() {
     let app = TestApp::spawn().await;
     app.resident("ana").await;
     let mut browser = app.signed_in("ana").await;
@@ -46,9 +46,9 @@ async fn proving_once_more_keeps_the_session_and_changes_its_cookie() {
     old.is_at("/login");
 }
 
-/// V-026: two people in one browser are never mixed.
+/// Two people in one browser are never mixed.
 #[tokio::test(flavor = "multi_thread")]
-async fn another_person_in_the_same_browser_ends_the_session_before() {
+async fn another_person_in_the_same_browser_ends_the_session_before_v026() {
     let app = TestApp::spawn().await;
     app.resident("ana").await;
     app.resident("ben").await;
@@ -63,9 +63,9 @@ async fn another_person_in_the_same_browser_ends_the_session_before() {
     browser.is_at("/login");
 }
 
-/// V-026: cancelling changes nothing.
+/// Cancelling changes nothing.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failed_sign_in_of_another_leaves_the_session_alone() {
+async fn a_failed_sign_in_of_another_leaves_the_session_alone_v026() {
     let app = TestApp::spawn().await;
     app.resident("ana").await;
     let mut browser = app.signed_in("ana").await;
@@ -76,9 +76,9 @@ async fn a_failed_sign_in_of_another_leaves_the_session_alone() {
     browser.says("<span class=\"who\">ana</span>");
 }
 
-/// N-153: a name that nobody has is answered like a wrong password.
+/// A name that nobody has is answered like a wrong password.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_name_looks_like_a_wrong_password() {
+async fn a_wrong_name_looks_like_a_wrong_password_n153() {
     let app = TestApp::spawn().await;
     app.resident("ana").await;
     let mut pages = Vec::new();
@@ -120,9 +120,8 @@ async fn signing_in_leads_to_our_own_pages_only() {
     }
 }
 
-/// V-070, N-054.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_link_brings_is_escaped() {
+async fn what_a_link_brings_is_escaped_v070_n054() {
     let app = TestApp::spawn().await;
     let mut browser = app.browser();
     let probe = "\"><script>alert(1)</script><b x='";
@@ -151,9 +150,9 @@ async fn signing_out_asks_first_and_ends_the_session() {
     browser.is_at("/login");
 }
 
-/// N-171: what is not used ends, on every node.
+/// What is not used ends, on every node.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_rests_too_long_is_over() {
+async fn a_session_that_rests_too_long_is_over_n171() {
     let app = TestApp::spawn_with(&[("DEODAR_SESSION_IDLE", "1h")]).await;
     app.resident("ana").await;
     let mut browser = app.signed_in("ana").await;
@@ -167,9 +166,9 @@ async fn a_session_that_rests_too_long_is_over() {
     browser.is_at("/account/activity");
 }
 
-/// V-068: waiting is told, with the time, and the right password is not looked at before.
+/// Waiting is told, with the time, and the right password is not looked at before.
 #[tokio::test(flavor = "multi_thread")]
-async fn too_many_attempts_look_like_wrong_ones() {
+async fn too_many_attempts_look_like_wrong_ones_v068() {
     let app = TestApp::spawn_with(&[("DEODAR_FREE_ATTEMPTS", "3")]).await;
     app.resident("ana").await;
     let mut browser = app.browser();

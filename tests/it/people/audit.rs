@@ -20,9 +20,8 @@ async fn export(admin: &Actor, accept: &str, query: &str) -> Answer {
     Answer::read(request.send().await.unwrap()).await.is(200)
 }
 
-/// N-176.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_older_than_seven_days_is_gone_and_nothing_younger() {
+async fn what_is_older_than_seven_days_is_gone_and_nothing_younger_n176() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let ana = app.person("ana").await;
@@ -56,9 +55,9 @@ async fn what_is_older_than_seven_days_is_gone_and_nothing_younger() {
     assert!(left.get::<i64, _>(0) > 0, "what is younger stays");
 }
 
-/// N-175, V-076: one filter, three forms, and nothing in them that a reader would execute.
+/// One filter, three forms, and nothing in them that a reader would execute.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_record_is_filtered_paged_and_exported() {
+async fn the_record_is_filtered_paged_and_exported_n175_v076() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let ana = app.person("ana").await;
@@ -126,9 +125,9 @@ async fn the_record_is_filtered_paged_and_exported() {
     auditor.get(AUDIT).await.is(200);
 }
 
-/// N-175: a login that the policies refuse is on record, whatever the password.
+/// A login that the policies refuse is on record, whatever the password.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_that_the_policies_refuse_is_on_record() {
+async fn a_login_that_the_policies_refuse_is_on_record_n175() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let ana = app.person("ana").await;

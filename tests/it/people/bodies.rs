@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use crate::{app::TestApp, person::PASSWORD};
 
-/// V-046, V-054: null, lists, numbers, twice the same name, more than is asked for: 400, and nothing happens.
+/// Null, lists, numbers, twice the same name, more than is asked for: 400, and nothing happens.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_such_body_is_refused() {
+async fn what_is_no_such_body_is_refused_v046_v054() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let ana = app.person("ana").await;

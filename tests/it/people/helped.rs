@@ -11,9 +11,9 @@ use crate::{
     person::{PASSWORD, events},
 };
 
-/// N-168, V-047: the helpdesk helps those who hold no more than it does, and never itself.
+/// The helpdesk helps those who hold no more than it does, and never itself.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_helpdesk_helps_ordinary_people_only() {
+async fn the_helpdesk_helps_ordinary_people_only_n168_v047() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let ana = app.person("ana").await;
@@ -94,7 +94,7 @@ async fn somebody_who_was_guessed_at_is_let_in_again() {
 
 /// Issue 3, "Passwords", N-150: people bring their passwords along, and keep them by a better hash.
 #[tokio::test(flavor = "multi_thread")]
-async fn hashes_from_elsewhere_are_replaced_at_the_first_login() {
+async fn hashes_from_elsewhere_are_replaced_at_the_first_login_n150() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let shop = app.trusted().await;

@@ -27,7 +27,7 @@ fn by_token(actor: &Actor) -> serde_json::Value {
 /// Issue 3, V-059, contract §5: at once, on every node that has seen the revision, and when switched on again only what
 /// is fresh lives.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deactivated_persons_token_is_worth_nothing_at_once_on_every_node() {
+async fn a_deactivated_persons_token_is_worth_nothing_at_once_on_every_node_v059() {
     let app = TestApp::spawn().await;
     let other = app.second_node().await;
     let (admin, ana) = reader(&app).await;
@@ -113,9 +113,9 @@ async fn whoever_closes_their_account_is_gone_everywhere() {
     }
 }
 
-/// V-048: by no way of leaving.
+/// By no way of leaving.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_last_administrator_does_not_leave() {
+async fn the_last_administrator_does_not_leave_v048() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let ana = app.person("ana").await;

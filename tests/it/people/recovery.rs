@@ -40,9 +40,8 @@ async fn confirm(actor: &Actor, token: &str) -> Answer {
     actor.post(&format!("{RESET}/confirm"), &json!({ "token": token, "new_password": NEW })).await
 }
 
-/// N-154, V-054.
 #[tokio::test(flavor = "multi_thread")]
-async fn asking_for_a_link_tells_nobody_who_has_an_account() {
+async fn asking_for_a_link_tells_nobody_who_has_an_account_n154_v054() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let ana = app.person("ana").await;
@@ -76,9 +75,9 @@ async fn asking_for_a_link_tells_nobody_who_has_an_account() {
     assert!(resets(&app, &ben.email).is_empty());
 }
 
-/// V-052, N-157: a link leads to the configured issuer, whatever the request says about hosts.
+/// A link leads to the configured issuer, whatever the request says about hosts.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_leads_to_the_issuer_only() {
+async fn a_link_leads_to_the_issuer_only_v052_n157() {
     let app = TestApp::spawn_with(&[("DEODAR_TRUSTED_PROXIES", "127.0.0.1")]).await;
     app.admin().await;
     let ana = app.person("ana").await;
@@ -91,9 +90,9 @@ async fn a_link_leads_to_the_issuer_only() {
     assert!(mail.links().iter().all(|link| link.starts_with("https://deodar.test/")), "{:?}", mail.links());
 }
 
-/// N-155: every dead link is told the same.
+/// Every dead link is told the same.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_works_once_for_an_hour_and_the_newest_only() {
+async fn a_link_works_once_for_an_hour_and_the_newest_only_n155() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let ana = app.person("ana").await;
@@ -152,9 +151,9 @@ async fn one_of_sixteen_who_follow_one_link_sets_the_password() {
     assert_eq!(app.count_events("password_reset", "success").await, 1);
 }
 
-/// N-158, V-068: nobody's mailbox is flooded, and nobody is locked out.
+/// Nobody's mailbox is flooded, and nobody is locked out.
 #[tokio::test(flavor = "multi_thread")]
-async fn forty_requests_for_one_account_are_three_mails_and_no_lock() {
+async fn forty_requests_for_one_account_are_three_mails_and_no_lock_n158_v068() {
     let app = TestApp::spawn().await;
     app.admin().await;
     let ana = app.person("ana").await;
@@ -222,9 +221,9 @@ async fn a_new_address_counts_once_it_is_proven() {
     patch(json!({ "display_name": "Ana" })).await.is(200);
 }
 
-/// V-057: whoever opened an account with another's address keeps nothing of it once the owner takes it over.
+/// Whoever opened an account with another's address keeps nothing of it once the owner takes it over.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_taken_over_by_its_address_forgets_who_opened_it() {
+async fn an_account_taken_over_by_its_address_forgets_who_opened_it_v057() {
     let app = TestApp::spawn().await;
     app.admin().await;
     let shop = app.trusted().await;

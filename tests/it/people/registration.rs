@@ -20,9 +20,9 @@ fn seen(answer: &Answer) -> (u16, String, Vec<String>) {
     (answer.status, answer.text.clone(), headers)
 }
 
-/// N-153, V-058: whoever has the address is told by mail, and nobody else is told anything.
+/// Whoever has the address is told by mail, and nobody else is told anything.
 #[tokio::test(flavor = "multi_thread")]
-async fn registering_what_is_taken_looks_like_registering() {
+async fn registering_what_is_taken_looks_like_registering_n153_v058() {
     let app = TestApp::spawn().await;
     app.admin().await;
     let ana = app.person("ana").await;
@@ -36,9 +36,9 @@ async fn registering_what_is_taken_looks_like_registering() {
     ana.sign_in().await.is(200);
 }
 
-/// N-153: nor does it take longer, since the answer waits for neither.
+/// Nor does it take longer, since the answer waits for neither.
 #[tokio::test(flavor = "multi_thread")]
-async fn whether_a_name_is_free_is_looked_up_after_the_answer() {
+async fn whether_a_name_is_free_is_looked_up_after_the_answer_n153() {
     let app = TestApp::spawn().await;
     app.admin().await;
     app.person("ana").await;
@@ -65,9 +65,9 @@ async fn a_server_may_tell_what_is_taken() {
     app.anonymous().register("ben", "ana@example.com", PASSWORD).await.is(201);
 }
 
-/// V-055: one account, whatever it is written like and wherever.
+/// One account, whatever it is written like and wherever.
 #[tokio::test(flavor = "multi_thread")]
-async fn names_that_look_alike_registered_at_once_are_one_account() {
+async fn names_that_look_alike_registered_at_once_are_one_account_v055() {
     let app = TestApp::spawn_with(&[("DEODAR_SIGN_UP_TELLS", "on")]).await;
     app.admin().await;
     let other = app.second_node().await;
@@ -117,9 +117,9 @@ async fn an_address_that_three_prove_at_once_is_one_persons() {
     assert_eq!(proven.get::<i64, _>(0), 6);
 }
 
-/// V-046: nothing but name, address and password is taken.
+/// Nothing but name, address and password is taken.
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_registers_with_more_than_a_name() {
+async fn nobody_registers_with_more_than_a_name_v046() {
     let app = TestApp::spawn().await;
     app.admin().await;
     let ana = app.person("ana").await;
@@ -146,9 +146,9 @@ async fn nobody_registers_with_more_than_a_name() {
     assert_eq!(ana.me.get("/api/v1/me").await.is(200).json, before);
 }
 
-/// N-158, V-068: whoever has mail sent to others is slowed down.
+/// Whoever has mail sent to others is slowed down.
 #[tokio::test(flavor = "multi_thread")]
-async fn one_address_has_no_thousand_mails_sent() {
+async fn one_address_has_no_thousand_mails_sent_n158_v068() {
     let app = TestApp::spawn_with(&[("DEODAR_FREE_ATTEMPTS", "1")]).await;
     app.admin().await;
     let anonymous = app.anonymous();
@@ -189,9 +189,8 @@ async fn without_a_mail_server_people_get_the_same_answers() {
     }
 }
 
-/// V-075.
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_registers_where_it_is_switched_off() {
+async fn nobody_registers_where_it_is_switched_off_v075() {
     let app = TestApp::spawn_with(&[("DEODAR_SIGN_UP", "off")]).await;
     let admin = app.admin().await;
     app.anonymous().register("ana", "ana@example.com", PASSWORD).await.problem(403, "sign_up_off");
@@ -201,9 +200,9 @@ async fn nobody_registers_where_it_is_switched_off() {
     app.mailbox.wait_for("ana@example.com", |mail| mail.text.contains("/reset-password?token=")).await;
 }
 
-/// N-146, N-147, N-149: refused with the reason; and what is accepted logs in, in whichever form it is written.
+/// Refused with the reason; and what is accepted logs in, in whichever form it is written.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_password_is_long_and_not_the_first_that_is_guessed() {
+async fn a_password_is_long_and_not_the_first_that_is_guessed_n146_n147_n149() {
     let app = TestApp::spawn().await;
     app.admin().await;
     let shop = app.trusted().await;

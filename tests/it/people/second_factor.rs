@@ -15,9 +15,9 @@ use crate::{
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// N-162, V-027, V-028: fresh logins and other nodes buy no guesses.
+/// Fresh logins and other nodes buy no guesses.
 #[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_guesses_over_a_hundred_fresh_logins_are_five() {
+async fn two_hundred_guesses_over_a_hundred_fresh_logins_are_five_n162_v027_v028() {
     let app = TestApp::spawn().await;
     app.admin().await;
     let other = app.second_node().await;
@@ -47,9 +47,9 @@ async fn two_hundred_guesses_over_a_hundred_fresh_logins_are_five() {
     ana.sign_in_with(&authenticator.code()).await.is(200);
 }
 
-/// N-167, V-029: one login, one code.
+/// One login, one code.
 #[tokio::test(flavor = "multi_thread")]
-async fn one_of_twenty_who_use_one_backup_code_gets_in() {
+async fn one_of_twenty_who_use_one_backup_code_gets_in_n167_v029() {
     // So many attempts for nothing that every one of them is looked at.
     let app = TestApp::spawn_with(&[("DEODAR_FREE_ATTEMPTS", "100")]).await;
     app.admin().await;
@@ -76,9 +76,9 @@ async fn one_of_twenty_who_use_one_backup_code_gets_in() {
     assert_eq!((&state["enabled"], &state["backup_codes_remaining"]), (&json!(true), &json!(9)));
 }
 
-/// N-159, N-160, N-161, V-030, V-031: in every flow.
+/// In every flow.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_code_is_good_once_and_never_after_a_later_one() {
+async fn a_code_is_good_once_and_never_after_a_later_one_n159_n160_n161_v030_v031() {
     let app = TestApp::spawn_with(&[("DEODAR_FREE_ATTEMPTS", "100")]).await;
     app.admin().await;
     let ana = app.person("ana").await;
@@ -100,9 +100,9 @@ async fn a_code_is_good_once_and_never_after_a_later_one() {
     ana.sign_in_with(&authenticator.code()).await.is(200);
 }
 
-/// V-034: what the first step answers is good for the second, of the same application, once.
+/// What the first step answers is good for the second, of the same application, once.
 #[tokio::test(flavor = "multi_thread")]
-async fn half_a_login_is_no_login() {
+async fn half_a_login_is_no_login_v034() {
     let app = TestApp::spawn().await;
     app.admin().await;
     let ana = app.person("ana").await;
@@ -124,9 +124,9 @@ async fn half_a_login_is_no_login() {
     ana.shop.second_step(&late, &authenticator.code()).await.oauth(400, "invalid_grant");
 }
 
-/// N-163: an authenticator asks for a fresh login, and counts once it has shown a code.
+/// An authenticator asks for a fresh login, and counts once it has shown a code.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_authenticator_is_set_up_by_whoever_has_just_proven_who_they_are() {
+async fn an_authenticator_is_set_up_by_whoever_has_just_proven_who_they_are_n163() {
     let app = TestApp::spawn().await;
     app.admin().await;
     let ana = app.person("ana").await;
@@ -152,9 +152,9 @@ async fn an_authenticator_is_set_up_by_whoever_has_just_proven_who_they_are() {
     ana.first_step().await;
 }
 
-/// N-164, V-034: the factor that there is guards the factor that is to come.
+/// The factor that there is guards the factor that is to come.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stolen_session_changes_no_second_factor() {
+async fn a_stolen_session_changes_no_second_factor_n164_v034() {
     let app = TestApp::spawn_with(&[("DEODAR_FREE_ATTEMPTS", "100")]).await;
     app.admin().await;
     let ana = app.person("ana").await;
@@ -186,9 +186,9 @@ async fn a_stolen_session_changes_no_second_factor() {
     assert_eq!(strong.get("/api/v1/me/mfa").await.is(200).json["backup_codes_remaining"], 0);
 }
 
-/// V-028: wrong codes anywhere are wrong codes.
+/// Wrong codes anywhere are wrong codes.
 #[tokio::test(flavor = "multi_thread")]
-async fn codes_are_counted_together_wherever_they_are_asked_for() {
+async fn codes_are_counted_together_wherever_they_are_asked_for_v028() {
     let app = TestApp::spawn().await;
     app.admin().await;
     let ana = app.person("ana").await;
@@ -204,9 +204,9 @@ async fn codes_are_counted_together_wherever_they_are_asked_for() {
     ana.sign_in_with(&authenticator.code()).await.is(429);
 }
 
-/// N-165: another's, an old one.
+/// Another's, an old one.
 #[tokio::test(flavor = "multi_thread")]
-async fn backup_codes_are_personal_and_end_after_a_year_with_a_warning() {
+async fn backup_codes_are_personal_and_end_after_a_year_with_a_warning_n165() {
     let app = TestApp::spawn().await;
     app.admin().await;
     let ana = app.person("ana").await;

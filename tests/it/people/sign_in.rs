@@ -24,9 +24,9 @@ fn seen(answer: &Answer) -> (u16, String, Vec<String>) {
     (answer.status, answer.text.clone(), headers)
 }
 
-/// N-101, N-152, V-058: also where attempts were too many, and for somebody who may not log in at all.
+/// Also where attempts were too many, and for somebody who may not log in at all.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_password_an_unknown_name_and_a_closed_account_look_alike() {
+async fn a_wrong_password_an_unknown_name_and_a_closed_account_look_alike_n101_n152_v058() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let ana = app.person("ana").await;
@@ -55,9 +55,9 @@ async fn a_wrong_password_an_unknown_name_and_a_closed_account_look_alike() {
     ana.sign_in().await.is(200);
 }
 
-/// V-064: who finds no room is sent away at once, and not all of them until the same second.
+/// Who finds no room is sent away at once, and not all of them until the same second.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crowd_is_told_to_come_back_one_after_another() {
+async fn a_crowd_is_told_to_come_back_one_after_another_v064() {
     let narrow =
         [("DEODAR_PASSWORD_THREADS", "1"), ("DEODAR_PASSWORD_QUEUE", "1"), ("DEODAR_PASSWORD_MEMORY", "131072")];
     let app = TestApp::spawn_with(&narrow).await;
@@ -80,9 +80,9 @@ async fn a_crowd_is_told_to_come_back_one_after_another() {
     ana.sign_in().await.is(200);
 }
 
-/// V-027, V-028: one counter, whichever way and wherever.
+/// One counter, whichever way and wherever.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_way_to_guess_a_password_is_counted_together() {
+async fn every_way_to_guess_a_password_is_counted_together_v027_v028() {
     let app = TestApp::spawn().await;
     app.admin().await;
     let other = app.second_node().await;
@@ -108,9 +108,9 @@ async fn every_way_to_guess_a_password_is_counted_together() {
     ana.sign_in().await.is(200);
 }
 
-/// V-027: the counter rises before the password is looked at.
+/// The counter rises before the password is looked at.
 #[tokio::test(flavor = "multi_thread")]
-async fn no_more_passwords_are_looked_at_than_the_limit_however_many_come_at_once() {
+async fn no_more_passwords_are_looked_at_than_the_limit_however_many_come_at_once_v027() {
     let app = TestApp::spawn().await;
     app.admin().await;
     let other = app.second_node().await;
@@ -127,9 +127,9 @@ async fn no_more_passwords_are_looked_at_than_the_limit_however_many_come_at_onc
     assert!(looked_at <= 10, "{looked_at} were looked at");
 }
 
-/// N-173, N-174: whoever goes on guessing is told to wait, whatever account it is about.
+/// Whoever goes on guessing is told to wait, whatever account it is about.
 #[tokio::test(flavor = "multi_thread")]
-async fn attempts_at_a_throttled_account_count_against_their_address() {
+async fn attempts_at_a_throttled_account_count_against_their_address_n173_n174() {
     let app = TestApp::spawn_with(&[("DEODAR_FREE_ATTEMPTS", "1")]).await;
     app.admin().await;
     let shop = app.trusted().await;
@@ -144,10 +144,10 @@ async fn attempts_at_a_throttled_account_count_against_their_address() {
     assert_eq!(app.count_events("sign_in", "failure").await, refused as i64);
 }
 
-/// V-066, V-067, N-173: behind a proxy each client address has its own allowance, an IPv6 /64 shares one, and the
-/// account's own counter does not care.
+/// Behind a proxy each client address has its own allowance, an IPv6 /64 shares one, and the account's own counter does
+/// not care.
 #[tokio::test(flavor = "multi_thread")]
-async fn only_a_trusted_proxy_says_from_where_somebody_guesses() {
+async fn only_a_trusted_proxy_says_from_where_somebody_guesses_v066_v067_n173() {
     let settings = [("DEODAR_FREE_ATTEMPTS", "1"), ("DEODAR_TRUSTED_PROXIES", "127.0.0.1")];
     let app = TestApp::spawn_with(&settings).await;
     app.admin().await;
@@ -189,10 +189,10 @@ async fn overtaken(app: &TestApp, change: &str, signing_in: impl Future<Output =
     tokio::join!(signing_in, changing).0
 }
 
-/// V-059, T-11: a session that is opened while its account is closed, or gets another password or a second factor, would
+/// T-11: a session that is opened while its account is closed, or gets another password or a second factor, would
 /// outlive them.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_that_a_change_of_the_account_overtakes_opens_no_session() {
+async fn a_login_that_a_change_of_the_account_overtakes_opens_no_session_v059() {
     let app = TestApp::spawn().await;
     app.admin().await;
     let ana = app.person("ana").await;
@@ -230,9 +230,9 @@ async fn a_second_step_that_a_change_of_the_account_overtakes_opens_no_session()
     assert_eq!(sessions.get::<i64, _>(0), 1, "the first one only");
 }
 
-/// V-064: longer than any password, and not one hash for it.
+/// Longer than any password, and not one hash for it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_megabyte_of_password_costs_nothing() {
+async fn a_megabyte_of_password_costs_nothing_v064() {
     let app = TestApp::spawn().await;
     app.admin().await;
     let ana = app.person("ana").await;
@@ -332,9 +332,9 @@ async fn ending_a_session_ends_its_tokens_on_every_node() {
     ben.me.get("/api/v1/me").await.is(200);
 }
 
-/// N-151: a new password asks for the old one, and ends every other session.
+/// A new password asks for the old one, and ends every other session.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_password_ends_every_other_session() {
+async fn a_new_password_ends_every_other_session_n151() {
     let app = TestApp::spawn().await;
     app.admin().await;
     let ana = app.person("ana").await;

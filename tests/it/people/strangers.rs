@@ -31,9 +31,9 @@ async fn sign_in_with(shop: &Actor, headers: &[(&str, &str)], name: &str, passwo
     Answer::read(request.send().await.unwrap()).await
 }
 
-/// N-173: from a hundred addresses as from one. Waiting ends, and nobody is locked out for good (V-068).
+/// From a hundred addresses as from one. Waiting ends, and nobody is locked out for good (V-068).
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_addresses_buy_no_guesses_at_one_account() {
+async fn a_hundred_addresses_buy_no_guesses_at_one_account_n173_v068() {
     let app = TestApp::spawn_with(&[("DEODAR_TRUSTED_PROXIES", "127.0.0.1")]).await;
     app.admin().await;
     let ana = app.person("ana").await;
@@ -50,9 +50,9 @@ async fn a_hundred_addresses_buy_no_guesses_at_one_account() {
     ana.sign_in().await.is(200);
 }
 
-/// V-068: whoever shuts an account out from afar does not shut out the browser that its owner always uses.
+/// Whoever shuts an account out from afar does not shut out the browser that its owner always uses.
 #[tokio::test(flavor = "multi_thread")]
-async fn strangers_who_guess_do_not_lock_out_the_owners_browser() {
+async fn strangers_who_guess_do_not_lock_out_the_owners_browser_v068() {
     let app = TestApp::spawn().await;
     app.admin().await;
     let other = app.second_node().await;
@@ -72,9 +72,9 @@ async fn strangers_who_guess_do_not_lock_out_the_owners_browser() {
     hers.is_at("/account");
 }
 
-/// V-066: whatever a peer that is no proxy of ours writes about where it comes from, it comes from where it comes from.
+/// Whatever a peer that is no proxy of ours writes about where it comes from, it comes from where it comes from.
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_else_says_where_a_request_comes_from() {
+async fn nobody_else_says_where_a_request_comes_from_v066() {
     let app = TestApp::spawn_with(&[("DEODAR_FREE_ATTEMPTS", "1")]).await;
     app.admin().await;
     let shop = app.trusted().await;
@@ -100,9 +100,9 @@ async fn nobody_else_says_where_a_request_comes_from() {
     assert_eq!(addresses, ["127.0.0.1"]);
 }
 
-/// V-055: one address, whatever it is written like, on whichever node; and mail goes to the form that is kept.
+/// One address, whatever it is written like, on whichever node; and mail goes to the form that is kept.
 #[tokio::test(flavor = "multi_thread")]
-async fn addresses_that_are_alike_are_one_address() {
+async fn addresses_that_are_alike_are_one_address_v055() {
     let app = TestApp::spawn().await;
     app.admin().await;
     let other = app.second_node().await;
@@ -146,9 +146,9 @@ async fn addresses_that_are_alike_are_one_address() {
     assert_eq!(left.get::<i64, _>(0), 1, "the other claims are gone");
 }
 
-/// V-049: nobody reaches what is another's by knowing its id, and lists hold one's own only.
+/// Nobody reaches what is another's by knowing its id, and lists hold one's own only.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_anothers_is_out_of_reach() {
+async fn what_is_anothers_is_out_of_reach_v049() {
     let app = TestApp::spawn().await;
     app.admin().await;
     let ana = app.person("ana").await;

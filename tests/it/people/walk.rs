@@ -11,7 +11,7 @@ const NEW: &str = "forty quiet tangerines";
 
 /// Issue 3: by REST alone. At the end its record tells the story and holds none of its secrets (N-175, V-081).
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_registers_protects_loses_and_recovers_an_account_by_rest_alone() {
+async fn a_person_registers_protects_loses_and_recovers_an_account_by_rest_alone_n175_v081() {
     let app = TestApp::spawn().await;
     let other = app.second_node().await;
     let (admin, anonymous) = (app.admin().await, app.anonymous());
