@@ -55,8 +55,8 @@ pub enum Answer<'a> {
 struct Kept {
     encoded: String,
     seen: Option<i64>,
-    #[serde(default)]
-    pushed: bool,
+    /// Not said by nodes of the release before, which took every request that waited for a pushed one.
+    pushed: Option<bool>,
 }
 
 impl Waiting {
@@ -86,7 +86,7 @@ impl Waiting {
             hash,
             handle: handle.to_owned(),
             parameters: Parameters::read(kept.encoded.as_bytes())?,
-            pushed: kept.pushed,
+            pushed: kept.pushed.unwrap_or(true),
             taken: !handle.starts_with(Opaque::PUSHED),
             since: row.created_at,
             seen: kept.seen,
@@ -140,7 +140,7 @@ pub async fn hold(
     }
     let lifetime = app.config.request_lifetime.try_into().unwrap_or(Duration::MINUTE);
     let pushed = before.is_some_and(|before| before.pushed);
-    let kept = Kept { encoded: parameters.encoded(), seen: session.map(moment), pushed };
+    let kept = Kept { encoded: parameters.encoded(), seen: session.map(moment), pushed: Some(pushed) };
     keep(app, &handle, client, kept, lifetime).await?;
     Ok(next(handle.expose(), parameters))
 }
@@ -153,7 +153,8 @@ pub async fn push(
     lifetime: Duration,
 ) -> Result<String, ApiError> {
     let handle = Opaque::new(Opaque::PUSHED)?;
-    keep(app, &handle, client, Kept { encoded: parameters.encoded(), seen: None, pushed: true }, lifetime).await?;
+    keep(app, &handle, client, Kept { encoded: parameters.encoded(), seen: None, pushed: Some(true) }, lifetime)
+        .await?;
     Ok(format!("{URN}{}", handle.expose()))
 }
 

@@ -56,7 +56,7 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
         scope: &scope,
         resources: &resources,
         nonce: None,
-        refresh: authorization.scope.contains(ScopeSet::OFFLINE).then_some(&refresh),
+        refresh: scope.contains(ScopeSet::OFFLINE).then_some(&refresh),
         jkt,
     };
     issue.issue(app, origin).await
