@@ -8,7 +8,7 @@ use time::{Duration, OffsetDateTime};
 use super::Error;
 use crate::{
     crypto::Opaque,
-    model::{Clock, Email, Event, Origin, Principal, RoleName, Secret, UserId, Username},
+    model::{Email, Event, Origin, Principal, RoleName, Secret, UserId, Username},
     store::{
         self,
         mail_tokens::Purpose,
@@ -37,8 +37,9 @@ pub async fn create(
     issuer: &str,
     username: &Username,
     email: &Email,
+    now: OffsetDateTime,
 ) -> Result<RecoveryLink, Error> {
-    let (id, now) = (UserId::new(), Clock::default().now());
+    let id = UserId::new();
     let principal = Principal::User(id);
     let user = NewUser {
         id,
@@ -71,8 +72,12 @@ pub async fn create(
 ///
 /// # Errors
 /// [`Error::Unknown`]; [`Error::Conflict`] for somebody who is no administrator: those are helped by one.
-pub async fn recover(pool: &store::Pool, issuer: &str, username: &Username) -> Result<RecoveryLink, Error> {
-    let now = Clock::default().now();
+pub async fn recover(
+    pool: &store::Pool,
+    issuer: &str,
+    username: &Username,
+    now: OffsetDateTime,
+) -> Result<RecoveryLink, Error> {
     let mut tx = begin(pool).await?;
     let id = store::users::find_id(&mut *tx, username).await?.ok_or(Error::Unknown)?;
     let principal = Principal::User(id);

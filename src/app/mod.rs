@@ -118,9 +118,7 @@ impl App {
     pub async fn build(config: Config, options: Options) -> Result<Self, StartError> {
         store::migrate(config.database_url.expose()).await?;
         let pool = store::pool(config.database_url.expose(), config.database_connections)?;
-        let asked = std::time::Instant::now();
-        let (_, time) = store::revision::poll(&pool).await?;
-        options.clock.set(time, asked.elapsed());
+        store::revision::poll(&pool, &options.clock).await?;
         // Before the first event: a partition cannot be made for a day that already has some.
         let keep = config.audit_retention.try_into().unwrap_or(time::Duration::MAX);
         store::audit::maintain(&pool, options.clock.ahead(), keep).await?;

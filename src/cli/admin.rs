@@ -6,7 +6,7 @@ use super::{Failure, database};
 use crate::{
     accounts::administrators::{self, RecoveryLink},
     crypto::Opaque,
-    model::{Client, ClientId, ClientMetadata, Clock, Email, GrantType, Principal, RoleName, Username},
+    model::{Client, ClientId, ClientMetadata, Email, GrantType, Principal, RoleName, Username},
     store::{self, clients::Known, revision::Change},
 };
 
@@ -41,12 +41,14 @@ pub async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Create(Create { username: Some(username), email: Some(email), .. }) => {
             let (pool, issuer) = database::open_with_issuer()?;
-            print(&administrators::create(&pool, &issuer, &username, &email).await?);
+            let now = database::clock(&pool).await?.now();
+            print(&administrators::create(&pool, &issuer, &username, &email, now).await?);
         }
         Command::Create(Create { client, .. }) => create_client(client.unwrap_or_default()).await?,
         Command::Recover { username } => {
             let (pool, issuer) = database::open_with_issuer()?;
-            print(&administrators::recover(&pool, &issuer, &username).await?);
+            let now = database::clock(&pool).await?.now();
+            print(&administrators::recover(&pool, &issuer, &username, now).await?);
         }
     }
     Ok(())
@@ -72,7 +74,7 @@ async fn create_client(name: String) -> Result<(), Failure> {
         ..ClientMetadata::default()
     };
     let metadata = metadata.completed();
-    let client = Client::new(ClientId::new(), metadata, Clock::default().now());
+    let client = Client::new(ClientId::new(), metadata, database::clock(&pool).await?.now());
     let known = Known { client, secret: Some(secret.hash()), registration: None };
     let mut tx = pool.begin().await?;
     store::revision::lock(&mut tx).await?;

@@ -3,6 +3,7 @@
 use super::Failure;
 use crate::{
     config::{DatabaseConfig, LinkConfig},
+    model::Clock,
     store,
 };
 
@@ -17,6 +18,13 @@ pub fn open_with_issuer() -> Result<(store::Pool, String), Failure> {
     crate::telemetry::init_command();
     let config = LinkConfig::from_env()?;
     Ok((connect(&config.database)?, config.issuer.as_str().to_owned()))
+}
+
+/// The time that the servers of this database go by.
+pub async fn clock(pool: &store::Pool) -> Result<Clock, Failure> {
+    let clock = Clock::default();
+    store::revision::poll(pool, &clock).await?;
+    Ok(clock)
 }
 
 /// Connections of a command, which does one thing at a time.

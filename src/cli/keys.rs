@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 
-use super::Failure;
+use super::{Failure, database};
 use crate::{
     config::Config,
     crypto::Sealer,
-    model::{Algorithm, Clock},
+    model::Algorithm,
     store::{self, revision::Change},
     tokens::{Keys, Rotation},
 };
@@ -30,11 +30,12 @@ pub enum Command {
 pub async fn run(command: Command) -> Result<(), Failure> {
     crate::telemetry::init_command();
     let config = Config::from_env()?;
-    let pool = store::pool(config.database_url.expose(), super::database::CONNECTIONS)?;
+    let pool = store::pool(config.database_url.expose(), database::CONNECTIONS)?;
+    let clock = database::clock(&pool).await?;
     if let Command::Rotate { compromised } = command {
         let sealer = Arc::new(Sealer::new(config.master_keys.iter().cloned()));
         let rotation = config.key_rotation.try_into()?;
-        let keys = Keys::load(pool.clone(), sealer, Clock::default(), rotation).await?;
+        let keys = Keys::load(pool.clone(), sealer, clock.clone(), rotation).await?;
         let fresh = keys.fresh(&Algorithm::ALL).await?;
         let why = if compromised { Rotation::Compromised } else { Rotation::Planned };
         let mut tx = pool.begin().await?;
@@ -44,7 +45,7 @@ pub async fn run(command: Command) -> Result<(), Failure> {
         tx.commit().await?;
     }
     println!("{:<18}{:<8}{:<22}VERIFIES UNTIL", "KID", "ALG", "SIGNS FROM");
-    for row in store::keys::list(&pool, Clock::default().now()).await? {
+    for row in store::keys::list(&pool, clock.now()).await? {
         let minute = |at: time::OffsetDateTime| format!("{} {:02}:{:02} UTC", at.date(), at.hour(), at.minute());
         let until = row.verifies_until.map_or_else(|| "-".to_owned(), minute);
         println!("{:<18}{:<8}{:<22}{until}", row.kid, row.algorithm.as_str(), minute(row.signs_from));

@@ -11,7 +11,6 @@ use clap::Subcommand;
 use super::{Failure, database};
 use crate::{
     app::Directories,
-    model::Clock,
     pdp::{self, Pdp, Settings},
     policy::{self, Bundle, Files},
     store::{self, revision::Change},

@@ -5,23 +5,33 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use time::OffsetDateTime;
 
 /// Tells the time that all nodes share: the database's. Each node has a clock of its own, and is told how far it is off.
-/// So whatever expires has expired for every node at once, and nothing that is good on one is refused by another.
+/// So whatever expires has expired for every node at once, and nothing that is good on one is refused by another. From
+/// then on it counts by a clock that nobody sets: a machine whose time is put right tells no other time by that.
 ///
 /// Clones tell the same time, and a test can move them all.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Clock {
-    /// How far this machine is behind the database.
-    behind_ms: Arc<AtomicI64>,
-    /// How far tests moved the time of all nodes on.
-    ahead_ms: Arc<AtomicI64>,
-    /// How far a test lets this machine be ahead of what it is.
-    wrong_ms: i64,
+    /// When it began to count.
+    since: Instant,
+    /// What time it was then, in microseconds since 1970.
+    began: Arc<AtomicI64>,
+    /// How far tests moved the time of all nodes on, in microseconds.
+    ahead: Arc<AtomicI64>,
+}
+
+impl Default for Clock {
+    /// One that believes the machine until it is told better.
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    fn default() -> Self {
+        let now = OffsetDateTime::now_utc() - OffsetDateTime::UNIX_EPOCH;
+        Self { since: Instant::now(), began: Arc::new(microseconds(now).into()), ahead: Arc::default() }
+    }
 }
 
 impl Clock {
@@ -30,43 +40,46 @@ impl Clock {
 
     /// Now, in UTC.
     pub fn now(&self) -> OffsetDateTime {
-        let corrected = self.behind_ms.load(Ordering::Relaxed) + self.ahead_ms.load(Ordering::Relaxed);
-        self.machine() + time::Duration::milliseconds(corrected)
+        self.told() + self.ahead()
     }
 
     /// How far the clock was moved on.
     pub fn ahead(&self) -> time::Duration {
-        time::Duration::milliseconds(self.ahead_ms.load(Ordering::Relaxed))
+        time::Duration::microseconds(self.ahead.load(Ordering::Relaxed))
     }
 
     /// Takes over the time that the database told while a question took so long; how far the clock was off, if it was
     /// for certain.
     pub fn set(&self, database: OffsetDateTime, took: Duration) -> Option<time::Duration> {
-        let behind = database + took / 2 - self.machine();
-        let off = behind - time::Duration::milliseconds(self.behind_ms.load(Ordering::Relaxed));
+        let off = database + took / 2 - self.told();
         if off.abs() <= Self::EXACT + took {
             return None;
         }
-        self.behind_ms.store(behind.whole_milliseconds().try_into().unwrap_or_default(), Ordering::Relaxed);
+        self.began.fetch_add(microseconds(off), Ordering::Relaxed);
         Some(off)
     }
 
     /// Moves the clock on. For tests of what happens later.
     pub fn advance(&self, by: Duration) {
-        self.ahead_ms.fetch_add(by.as_millis().try_into().unwrap_or(i64::MAX), Ordering::Relaxed);
+        self.ahead.fetch_add(by.as_micros().try_into().unwrap_or(i64::MAX), Ordering::Relaxed);
     }
 
-    /// That of another machine, which is wrong by so much. For tests of what happens then.
+    /// That of another machine, which is off by so much. For tests of what happens then.
     #[must_use]
-    pub fn elsewhere(&self, wrong: time::Duration) -> Self {
-        let wrong_ms = wrong.whole_milliseconds().try_into().unwrap_or_default();
-        Self { behind_ms: Arc::default(), ahead_ms: Arc::clone(&self.ahead_ms), wrong_ms }
+    pub fn elsewhere(&self, off: time::Duration) -> Self {
+        let began = self.began.load(Ordering::Relaxed) + microseconds(off);
+        Self { since: self.since, began: Arc::new(began.into()), ahead: Arc::clone(&self.ahead) }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
-    fn machine(&self) -> OffsetDateTime {
-        OffsetDateTime::now_utc() + time::Duration::milliseconds(self.wrong_ms)
+    /// The time as the database told it, which tests do not move.
+    fn told(&self) -> OffsetDateTime {
+        let began = time::Duration::microseconds(self.began.load(Ordering::Relaxed));
+        OffsetDateTime::UNIX_EPOCH + (began + self.since.elapsed())
     }
+}
+
+fn microseconds(duration: time::Duration) -> i64 {
+    duration.whole_microseconds().try_into().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -80,11 +80,7 @@ impl Pdp {
         let turn = self.replacing.lock().await;
         let asked = Instant::now();
         let live = self.snapshot();
-        let (revision, now) = store::within(store::revision::poll(&self.pool)).await?;
-        if let Some(off) = self.clock.set(now, asked.elapsed()) {
-            let seconds = off.as_seconds_f64();
-            tracing::warn!(seconds, "the clock of this machine is not the database's, and the database's counts");
-        }
+        let revision = store::within(store::revision::poll(&self.pool, &self.clock)).await?;
         if revision != live.revision {
             let mut tx = store::read_only(&self.pool).await?;
             let next = self.build(&mut tx, &live).await?;

@@ -1,10 +1,12 @@
 //! The revision and the change log.
 
+use std::time::Instant;
+
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
 use super::{Error, unreadable};
-use crate::model::{GrantId, Principal, PrincipalKind, Revision, RoleName};
+use crate::model::{Clock, GrantId, Principal, PrincipalKind, Revision, RoleName};
 
 /// The channel on which a commit wakes the other nodes.
 pub const CHANNEL: &str = "deodar_revision";
@@ -43,10 +45,15 @@ pub async fn get(db: impl PgExecutor<'_>) -> Result<(Revision, Option<i32>), Err
     Ok((Revision(row.revision), row.bundle))
 }
 
-/// Reads the revision, and what time it is for the database.
-pub async fn poll(db: impl PgExecutor<'_>) -> Result<(Revision, OffsetDateTime), Error> {
+/// Reads the revision, and sets the clock by the database's.
+pub async fn poll(db: impl PgExecutor<'_>, clock: &Clock) -> Result<Revision, Error> {
+    let asked = Instant::now();
     let row = sqlx::query!(r#"SELECT revision, clock_timestamp() AS "now!" FROM state"#).fetch_one(db).await?;
-    Ok((Revision(row.revision), row.now))
+    if let Some(off) = clock.set(row.now, asked.elapsed()) {
+        let seconds = off.as_seconds_f64();
+        tracing::warn!(seconds, "the clock of this machine is not the database's, and the database's counts");
+    }
+    Ok(Revision(row.revision))
 }
 
 /// Takes the next revision and logs what changed. Other nodes are woken when the transaction commits.
