@@ -132,6 +132,7 @@ impl App {
         let rotation = config.key_rotation.try_into().unwrap_or(time::Duration::MAX);
         let keys = Keys::load(pool.clone(), Arc::clone(&sealer), options.clock.clone(), rotation).await?;
         let pdp = Arc::new(Pdp::load(pool.clone(), options.clock.clone(), settings::pdp(&config)).await?);
+        pdp.warn_if_locked_out().await?;
         let fetcher = settings::fetcher(&config)?;
         let clients =
             Clients::new(pool.clone(), Arc::clone(&pdp), fetcher.clone(), options.clock.clone(), config.client_cache);

@@ -180,12 +180,14 @@ async fn activate(number: i32) -> Result<(), Failure> {
     let revision = store::revision::advance(&mut tx, &[Change::Bundle]).await?;
     tx.commit().await?;
     println!("bundle {number} is active as of revision {revision}");
+    let clock = database::clock(&pool).await?;
+    Pdp::load(pool, clock, Settings::default()).await?.warn_if_locked_out().await?;
     Ok(())
 }
 
 async fn export(dir: &Path) -> Result<(), Failure> {
     let pool = database::open()?;
-    let clock = Clock::default();
+    let clock = database::clock(&pool).await?;
     let pdp = Pdp::load(pool.clone(), clock.clone(), Settings::default()).await?;
     let snapshot = pdp.snapshot();
     let mut conn = pool.acquire().await?;

@@ -38,7 +38,11 @@ async fn take_over(app: &App, directories: &Directories, files: &Files) {
         Err(Error::Bundle(error)) => report(directories, files, &error),
         Err(error) => tracing::error!(error = %error, "the edited files were not taken over"),
     }
-    if let Err(error) = app.pdp.refresh().await {
+    let taken = async {
+        app.pdp.refresh().await?;
+        app.pdp.warn_if_locked_out().await
+    };
+    if let Err(error) = taken.await {
         tracing::warn!(error = %error, "cannot refresh");
     }
 }

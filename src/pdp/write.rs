@@ -54,6 +54,25 @@ impl Pdp {
     }
 }
 
+impl Pdp {
+    /// Says so in the log when there are administrators and the policies let none of them put anything right. Whoever
+    /// works on the files or the database itself is not kept from that, but has to know.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn warn_if_locked_out(&self) -> Result<(), Error> {
+        let mut conn = self.pool.acquire().await.map_err(store::Error::from)?;
+        let administrators = administrators(&mut conn).await?;
+        if !administrators.is_empty() && !is_administrable(&self.snapshot(), &administrators) {
+            tracing::error!(
+                "the policies let no administrator administer this server: \
+                 activate an earlier bundle with `deodar policy activate`"
+            );
+        }
+        Ok(())
+    }
+}
+
 impl Write {
     /// The transaction.
     pub fn conn(&mut self) -> &mut Conn {
@@ -139,20 +158,25 @@ impl Write {
     }
 
     async fn ensure_administrable(&mut self, next: &Next) -> Result<(), Error> {
-        if is_administrable(&mut self.tx, &next.snapshot).await? {
+        if is_administrable(&next.snapshot, &administrators(&mut self.tx).await?) {
             return Ok(());
         }
         // A server that nobody administers yet loses nothing. Another connection sees what held before this write, and
         // the lock keeps that from changing.
         let mut before = self.pdp.pool.acquire().await.map_err(store::Error::from)?;
-        if is_administrable(&mut before, &self.base).await? { Err(Error::LastAdministrator) } else { Ok(()) }
+        let before = administrators(&mut before).await?;
+        if is_administrable(&self.base, &before) { Err(Error::LastAdministrator) } else { Ok(()) }
     }
 }
 
-/// Whether somebody holds the role `admin` for good and can use it.
-async fn is_administrable(conn: &mut Conn, snapshot: &Snapshot) -> Result<bool, Error> {
-    let holders = store::assignments::permanent_holders(conn, &RoleName::admin(), ADMINISTRATORS).await?;
-    Ok(holders.iter().any(|(principal, roles)| {
+/// Some who hold the role `admin` for good, with all roles that they hold for good.
+async fn administrators(conn: &mut Conn) -> Result<Vec<(Principal, Vec<RoleName>)>, Error> {
+    Ok(store::assignments::permanent_holders(conn, &RoleName::admin(), ADMINISTRATORS).await?)
+}
+
+/// Whether one of them can use it.
+fn is_administrable(snapshot: &Snapshot, administrators: &[(Principal, Vec<RoleName>)]) -> bool {
+    administrators.iter().any(|(principal, roles)| {
         let Ok(uid) = snapshot.bundle.vocabulary.uid(&principal.entity()) else { return false };
         let holder = Arc::new(snapshot.holder(uid, roles.iter()));
         ESSENTIAL.iter().all(|(action, ty, id)| {
@@ -165,5 +189,5 @@ async fn is_administrable(conn: &mut Conn, snapshot: &Snapshot) -> Result<bool, 
             };
             check::decide(snapshot, &request, Some(Arc::clone(&holder)), None, false).is_ok_and(|a| a.allow)
         })
-    }))
+    })
 }

@@ -170,3 +170,21 @@ async fn a_recovery_link_is_for_administrators_and_for_an_hour() {
     follow(&app.anonymous(), &late, PASSWORD).await.problem(400, "invalid_token");
     root.shop.sign_in("root", NEW).await.is(200);
 }
+
+/// Whoever runs the server may take its administration away, but not without being told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_that_locks_administrators_out_is_activated_with_a_warning() {
+    let app = TestApp::spawn().await;
+    let admin = app.admin().await;
+    let (good, mut files) = admin.active_bundle().await;
+    files.insert("policies/closed.cedar".to_owned(), "@id(\"closed\") forbid (principal, action, resource);".to_owned());
+    let closed = admin.create_bundle(&files).await.is(201).json["number"].to_string();
+    let good = good.to_string();
+    admin.activate(closed.parse().unwrap()).await.problem(409, "last_administrator");
+    for (number, told) in [(&closed, true), (&good, false)] {
+        let done = run(&app, &["policy", "activate", number]).await;
+        let said = String::from_utf8(done.stderr).unwrap();
+        assert!(done.status.success(), "{said}");
+        assert_eq!(said.contains("no administrator"), told, "{said}");
+    }
+}
