@@ -72,14 +72,17 @@ pub async fn register(
         registration: Some(token.hash()),
     };
     let mut write = app.pdp.write().await?;
-    if let Admitted::Initial(hash) = admitted
-        && !store::registration_tokens::consume(write.conn(), &hash, app.clock.now()).await?
-    {
-        return Err(OAuthError::InvalidToken { presented: true });
-    }
-    store::clients::insert(write.conn(), &known).await?;
     let event = Event::new("client_registered", &origin).with("name", known.client.name());
-    let event = if let Admitted::Caller(caller) = admitted { event.by(caller) } else { event };
+    let event = match admitted {
+        Admitted::Anybody => event,
+        Admitted::Caller(caller) => event.by(caller),
+        Admitted::Initial(hash) => {
+            let used = store::registration_tokens::consume(write.conn(), &hash, app.clock.now()).await?;
+            let used = used.ok_or(OAuthError::InvalidToken { presented: true })?;
+            event.with("registration_token", used.to_string())
+        }
+    };
+    store::clients::insert(write.conn(), &known).await?;
     finish(&app, write, &known.client.id, event).await?;
     let information = Information::new(&app, known.client, secret.as_ref(), token.expose());
     Ok((StatusCode::CREATED, no_store(), Json(information)))
@@ -121,10 +124,11 @@ pub async fn replace(
     let method = metadata.token_endpoint_auth_method;
     let kept = known.secret.filter(|_| method.has_secret());
     let fresh = if kept.is_none() { tokens::fresh_secret(method)? } else { None };
+    let changed = known.client.metadata.differs_in(&metadata);
     known.client.metadata = metadata;
     store::clients::update(write.conn(), &known.client, kept.or(fresh.as_ref().map(Opaque::hash))).await?;
     let event = Event::new("client_updated", &origin).by(Principal::Client(known.client.id.clone()));
-    let event = event.with("secret", if fresh.is_some() { "new" } else { "kept" });
+    let event = event.with("changed", changed).with("secret", if fresh.is_some() { "new" } else { "kept" });
     finish(&app, write, &known.client.id, event).await?;
     Ok((no_store(), Json(Information::new(&app, known.client, fresh.as_ref(), token))))
 }

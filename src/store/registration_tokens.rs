@@ -48,14 +48,15 @@ pub async fn is_good(db: impl PgExecutor<'_>, hash: &[u8; 32], now: OffsetDateTi
     Ok(found.fetch_one(db).await?)
 }
 
-/// Uses a token once; false when it is unknown, used up or expired.
-pub async fn consume(db: impl PgExecutor<'_>, hash: &[u8; 32], now: OffsetDateTime) -> Result<bool, Error> {
-    let update = sqlx::query!(
-        "UPDATE registration_tokens SET uses_left = uses_left - 1 WHERE hash = $1 AND uses_left > 0 AND expires_at > $2",
+/// Uses a token once, and answers its id; `None` when it is unknown, used up or expired.
+pub async fn consume(db: impl PgExecutor<'_>, hash: &[u8; 32], now: OffsetDateTime) -> Result<Option<Uuid>, Error> {
+    let update = sqlx::query_scalar!(
+        "UPDATE registration_tokens SET uses_left = uses_left - 1 WHERE hash = $1 AND uses_left > 0 AND expires_at > $2
+         RETURNING id",
         hash.as_slice(),
         now
     );
-    Ok(update.execute(db).await?.rows_affected() == 1)
+    Ok(update.fetch_optional(db).await?)
 }
 
 /// A page of tokens after an id.

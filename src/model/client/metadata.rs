@@ -147,6 +147,13 @@ impl ClientMetadata {
         Self::read(Members(own))
     }
 
+    /// The names of the members in which others differ.
+    pub fn differs_in(&self, other: &Self) -> Vec<&'static str> {
+        let members = |metadata: &Self| serde_json::to_value(metadata).unwrap_or_default();
+        let (own, others) = (members(self), members(other));
+        Self::MEMBERS.into_iter().filter(|name| own.get(name) != others.get(name)).collect()
+    }
+
     /// Fills in what follows from the rest.
     #[must_use]
     pub fn completed(mut self) -> Self {

@@ -359,6 +359,8 @@ async fn what_is_done_to_a_registration_is_on_record_n175() {
     expected.sort_unstable();
     assert_eq!(seen, expected, "{}", record.text);
     assert!(!record.text.contains(&made.text_at("/registration_access_token")));
+    let updated = record.items().iter().find(|event| event["action"] == "client_updated").unwrap();
+    assert_eq!(updated["details"], json!({ "changed": ["redirect_uris"], "secret": "kept" }));
 }
 
 fn text(value: &Value) -> &str {
