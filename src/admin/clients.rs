@@ -109,14 +109,8 @@ pub async fn update(
         return Err(ApiError::Conflict { code: "changed_meanwhile", message });
     }
     client.first_party = decided.first_party.unwrap_or(client.first_party);
-    let was_active = client.active;
-    client.active = decided.active.unwrap_or(was_active);
-    if was_active != client.active {
-        // Switching it on again gives nothing back (V-059), nor what came about while it was being switched off.
-        let now = app.clock.now();
-        let until = app.tokens.access_expiry(now) + time::Duration::MINUTE;
-        let ended = store::authorizations::end_of_client(write.conn(), &id, now, now - (until - now)).await?;
-        write.revoke(ended.iter().map(|id| format!("grant:{id}")).collect(), until).await?;
+    if decided.active.is_some_and(|active| active != client.active) {
+        client.switch(!client.active, app.clock.now());
     }
     let method = client.metadata.token_endpoint_auth_method;
     let kept = known.secret.filter(|_| method.has_secret());

@@ -27,11 +27,12 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
         }
     };
     let resources = resources::asked(form)?;
-    let grant_type = GrantType::ClientCredentials.as_str();
+    let (grant_type, at) = (GrantType::ClientCredentials.as_str(), app.clock.now());
     let wish = Wish { client, login: None, grant_type, scope: &scope, resources: &resources };
     if app.permits.ask(&wish).await? != Permit::Granted {
         return Err(OAuthError::InvalidScope("the policies do not allow this client such a token".to_owned()));
     }
-    let token = AccessToken { client, subject: Subject::Client, scope: &scope, resources: &resources, jkt };
+    let subject = Subject::Client;
+    let token = AccessToken { client, subject, scope: &scope, resources: &resources, jkt, at };
     Ok(app.tokens.issue(&token)?.into())
 }

@@ -110,7 +110,11 @@ async fn refresh_token(app: &App, caller: &Client, token: &str) -> Result<Respon
     let now = app.clock.now();
     let good = |found: &Presented| {
         let timely = found.expires_at > now && found.authorization.expires_at > now;
-        found.authorization.client == caller.id && timely && !found.used && !found.ended
+        found.authorization.client == caller.id
+            && caller.keeps(found.authorization.created_at)
+            && timely
+            && !found.used
+            && !found.ended
     };
     let Some(found) = found.filter(good) else { return inactive() };
     app.pdp.ensure(None).await?;

@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::{error::OAuthError, person_claims, revoke};
 use crate::{
     app::App,
     crypto::Opaque,
-    model::{Authorization, Client, Origin, Principal, ScopeSet},
+    model::{Authorization, Claim, Client, Origin, Principal, ScopeSet},
     tokens::{AccessToken, IdToken, Issued, Permit, Subject, Wish},
 };
 
@@ -47,6 +48,8 @@ pub struct Issue<'a> {
     pub refresh: Option<&'a Opaque>,
     /// Thumbprint of the key that the access token is bound to.
     pub jkt: Option<&'a str>,
+    /// As of when they are good, which is before the database was asked: what ends them later ends them.
+    pub at: OffsetDateTime,
 }
 
 impl Issue<'_> {
@@ -57,7 +60,10 @@ impl Issue<'_> {
         let login = &self.authorization.login;
         app.pdp.ensure(None).await?;
         let active = app.pdp.standing(&Principal::User(login.user)).await?.active();
-        if !active || app.pdp.is_revoked(&[format!("sid:{}", login.session)]) {
+        if !active
+            || !self.client.keeps(self.authorization.created_at)
+            || app.pdp.is_revoked(&[format!("sid:{}", login.session)])
+        {
             return Ok(false);
         }
         let Self { client, grant_type, scope, resources, .. } = *self;
@@ -83,6 +89,7 @@ impl Issue<'_> {
             scope: self.scope,
             resources: self.resources,
             jkt: self.jkt,
+            at: self.at,
         })?;
         let id_token = if self.scope.contains(ScopeSet::OPENID) {
             Some(self.id_token(app, &name, &issued.token).await?)
@@ -98,7 +105,9 @@ impl Issue<'_> {
         let claims: Map<String, Value> = if claims.id_token.is_empty() {
             Map::new()
         } else {
-            person_claims::of(&app.accounts.find(login.user).await?, |claim| claims.id_token.contains(&claim))
+            let wanted =
+                |claim: Claim| claims.id_token.contains(&claim) && self.client.metadata.scope.contains(claim.scope());
+            person_claims::of(&app.accounts.find(login.user).await?, wanted)
         };
         let token = IdToken { client: self.client, subject, login, nonce: self.nonce, access_token, claims };
         Ok(app.tokens.issue_id(token)?)

@@ -53,7 +53,6 @@ struct Wanted {
     scope: ScopeSet,
     resources: Vec<String>,
     jkt: Option<String>,
-    at: OffsetDateTime,
     expires_at: OffsetDateTime,
     /// With when it expires unless it is used.
     refresh: Option<(Opaque, OffsetDateTime)>,
@@ -61,15 +60,13 @@ struct Wanted {
 
 impl Wanted {
     fn new(app: &App, asker: Asker<'_>, scope: ScopeSet) -> Result<Self, OAuthError> {
-        let at = app.clock.now();
-        let ends = app.authorization_ends(at);
+        let ends = app.authorization_ends(app.clock.now());
         let offline = scope.contains(ScopeSet::OFFLINE) && asker.client.may(GrantType::RefreshToken);
         Ok(Self {
             id: AuthorizationId::new(),
             scope: if offline { scope } else { scope.without(&[ScopeSet::OFFLINE]) },
             resources: resources::asked(asker.form)?,
             jkt: asker.jkt.map(str::to_owned),
-            at,
             expires_at: if offline { ends.refresh } else { ends.access },
             refresh: if offline { Some((Opaque::new(Opaque::REFRESH)?, ends.idle)) } else { None },
         })
@@ -102,7 +99,7 @@ impl Wanted {
             resources: self.resources,
             claims: RequestedClaims::default(),
             jkt: self.jkt,
-            created_at: self.at,
+            created_at: session.session.created_at,
             expires_at: self.expires_at,
         };
         let issue = Issue {
@@ -114,6 +111,7 @@ impl Wanted {
             nonce: None,
             refresh: self.refresh.as_ref().map(|(token, _)| token),
             jkt: asker.jkt,
+            at: authorization.created_at,
         };
         issue.issue(app, asker.origin).await
     }

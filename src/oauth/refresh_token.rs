@@ -31,6 +31,7 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
         .last_known(hash)
         .await?
         .filter(|found| found.authorization.client == client.id && !found.ended)
+        .filter(|_| client.metadata.scope.contains(ScopeSet::OFFLINE))
         .ok_or(BAD)?;
     let authorization = &found.authorization;
     if found.used {
@@ -52,6 +53,7 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
         nonce: None,
         refresh: Some(&refresh),
         jkt,
+        at: now,
     };
     if !issue.is_permitted(app).await? {
         return Err(OAuthError::InvalidGrant("the policies do not allow it any more, or this person is logged out"));

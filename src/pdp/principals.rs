@@ -155,6 +155,11 @@ impl Standing {
         self.read.active
     }
 
+    /// Whether a token that was issued then, in seconds since 1970, was not ended by switching the client off or on.
+    pub fn keeps_token(&self, issued_at: i64) -> bool {
+        self.read.switched.is_none_or(|switched| issued_at >= switched.tokens_from)
+    }
+
     /// The principal with everything it holds at `now`, or would hold if it were not switched off.
     pub fn holder_on_or_off(
         &self,

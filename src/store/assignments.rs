@@ -3,8 +3,8 @@
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
-use super::{Error, unreadable};
-use crate::model::{Assignment, Principal, PrincipalKind, Revision, RoleName};
+use super::{Error, clients, unreadable};
+use crate::model::{Assignment, Principal, PrincipalKind, Revision, RoleName, Switched};
 
 /// A principal's standing as of a revision.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub struct Standing {
     pub revision: Revision,
     /// Whether the principal exists and is active.
     pub active: bool,
+    /// For a client: when it was last switched off or on.
+    pub switched: Option<Switched>,
     /// What it was assigned, expired or not.
     pub assignments: Vec<Assignment>,
 }
@@ -25,7 +27,8 @@ pub async fn standing(db: impl PgExecutor<'_>, principal: &Principal) -> Result<
     };
     let rows = sqlx::query!(
         r#"SELECT state.revision,
-             coalesce(u.active, c.active, false) AS "active!",
+             coalesce(u.active, c.active, false) AS "active!", c.switched_at AS "switched_at?",
+             c.tokens_from AS "tokens_from?",
              a.role AS "role?", a.expires_at AS "expires_at?"
            FROM state
            LEFT JOIN users u ON u.id = $1
@@ -38,10 +41,11 @@ pub async fn standing(db: impl PgExecutor<'_>, principal: &Principal) -> Result<
     let rows = rows.fetch_all(db).await?;
     let first = rows.first().ok_or_else(|| Error::Unreadable("no revision".to_owned()))?;
     let (revision, active) = (Revision(first.revision), first.active);
+    let switched = clients::switched(first.switched_at, first.tokens_from);
     let held = rows.into_iter().filter_map(|row| Some((row.role?, row.expires_at)));
     let assignments =
         held.map(|(role, expires_at)| Ok(Assignment { role: unreadable("a role name", role.parse())?, expires_at }));
-    Ok(Standing { revision, active, assignments: assignments.collect::<Result<_, Error>>()? })
+    Ok(Standing { revision, active, switched, assignments: assignments.collect::<Result<_, Error>>()? })
 }
 
 /// An assignment with the time it was made.

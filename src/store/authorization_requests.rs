@@ -45,11 +45,12 @@ pub async fn insert(
     Ok(())
 }
 
-/// One that waits at `now`.
+/// One that waits at `now`, and came since the client was last switched off or on.
 pub async fn find(db: impl PgExecutor<'_>, hash: &[u8; 32], now: OffsetDateTime) -> Result<Option<Waiting>, Error> {
     let row = sqlx::query!(
-        "SELECT client_id, parameters, created_at, answered_in, agreed_scope FROM authorization_requests
-         WHERE hash = $1 AND expires_at > $2",
+        "SELECT client_id, parameters, r.created_at, answered_in, agreed_scope
+         FROM authorization_requests r JOIN clients c ON c.id = r.client_id
+         WHERE hash = $1 AND expires_at > $2 AND (c.switched_at IS NULL OR r.created_at >= c.switched_at)",
         hash.as_slice(),
         now
     );

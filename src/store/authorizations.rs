@@ -68,30 +68,6 @@ pub async fn end_several(
     Ok(ids.fetch_all(db).await?.into_iter().map(AuthorizationId).collect())
 }
 
-/// Ends all for a client, and whatever one could still follow from: codes, devices, requests that wait. Answers those
-/// that may have made access tokens after `since`.
-pub async fn end_of_client(
-    db: impl PgExecutor<'_>,
-    client: &ClientId,
-    now: OffsetDateTime,
-    since: OffsetDateTime,
-) -> Result<Vec<AuthorizationId>, Error> {
-    let ids = sqlx::query_scalar!(
-        r#"WITH codes AS (DELETE FROM authorization_codes WHERE client_id = $1),
-           devices AS (DELETE FROM device_codes WHERE client_id = $1),
-           requests AS (DELETE FROM authorization_requests WHERE client_id = $1),
-           ended AS (
-             UPDATE authorizations SET ended_at = $2 WHERE client_id = $1 AND ended_at IS NULL RETURNING id, created_at
-           )
-           SELECT id AS "id!" FROM ended WHERE created_at > $3
-              OR EXISTS (SELECT FROM refresh_tokens t WHERE t.authorization_id = ended.id AND t.created_at > $3)"#,
-        client.as_str(),
-        now,
-        since
-    );
-    Ok(ids.fetch_all(db).await?.into_iter().map(AuthorizationId).collect())
-}
-
 /// Forgets those of which nothing is left.
 pub async fn prune(db: impl PgExecutor<'_>, now: OffsetDateTime) -> Result<u64, Error> {
     Ok(sqlx::query!("DELETE FROM authorizations WHERE expires_at <= $1", now).execute(db).await?.rows_affected())

@@ -43,7 +43,8 @@ pub enum Redeemed {
     Fresh(Box<CodeGrant>),
     /// It was redeemed before: somebody else has it too.
     Replayed(AuthorizationId),
-    /// It was another client's, sent elsewhere, too late, or without the right verifier.
+    /// It was another client's, sent elsewhere, too late, without the right verifier, or from before the client was
+    /// switched off.
     Refused,
     /// There is no such code.
     Unknown,
@@ -93,6 +94,8 @@ pub async fn redeem(db: impl PgExecutor<'_>, attempt: &Attempt<'_>) -> Result<Re
              SELECT *, 'offline_access' = ANY (string_to_array(scope, ' ')) AS offline FROM spent
              WHERE client_id = $3 AND redirect_uri = $4 AND code_challenge IS NOT DISTINCT FROM $5
                AND (dpop_jkt IS NULL OR dpop_jkt = $6) AND expires_at > $2
+               AND EXISTS (SELECT FROM clients c WHERE c.id = client_id AND c.active
+                           AND (c.switched_at IS NULL OR spent.created_at >= c.switched_at))
            ), made AS (
              INSERT INTO authorizations (id, client_id, user_id, session_id, scope, resources, auth_time, amr, dpop_jkt,
                                          created_at, expires_at, claims)

@@ -39,7 +39,7 @@ pub enum Redeemed {
     Expired,
     /// It was redeemed before: somebody else has the code too.
     Replayed(AuthorizationId),
-    /// There is no such code of this client's.
+    /// There is no such code of this client's, or it is from before the client was switched off.
     Unknown,
 }
 
@@ -78,8 +78,9 @@ pub async fn find(
 ) -> Result<Option<Device>, Error> {
     let hashes: Vec<&[u8]> = user_codes.iter().map(<[u8; 32]>::as_slice).collect();
     let row = sqlx::query!(
-        "SELECT client_id, scope, resources, authorization_id FROM device_codes
-         WHERE user_code_hash = ANY ($1) AND allowed IS NULL AND expires_at > $2",
+        "SELECT client_id, scope, resources, authorization_id FROM device_codes d JOIN clients c ON c.id = d.client_id
+         WHERE user_code_hash = ANY ($1) AND allowed IS NULL AND expires_at > $2
+           AND (c.switched_at IS NULL OR d.created_at >= c.switched_at)",
         hashes.as_slice() as &[&[u8]],
         now
     );
@@ -120,7 +121,10 @@ pub async fn redeem(db: impl PgExecutor<'_>, attempt: &Attempt<'_>) -> Result<Re
     let row = sqlx::query!(
         r#"WITH before AS (
              SELECT hash, coalesce(polled_at + make_interval(secs => wait_seconds) > $3, false) AS early
-             FROM device_codes WHERE hash = $1 AND client_id = $2 FOR UPDATE
+             FROM device_codes d JOIN clients c ON c.id = d.client_id
+             WHERE hash = $1 AND client_id = $2 AND c.active
+               AND (c.switched_at IS NULL OR d.created_at >= c.switched_at)
+             FOR UPDATE OF d
            ), polled AS (
              UPDATE device_codes d SET polled_at = $3,
                wait_seconds = d.wait_seconds + CASE WHEN before.early THEN $4::integer ELSE 0 END,
@@ -149,8 +153,8 @@ pub async fn redeem(db: impl PgExecutor<'_>, attempt: &Attempt<'_>) -> Result<Re
                   p.allowed IS FALSE AS "denied!", coalesce(p.expires_at <= $3, false) AS "expired!",
                   g.user_id AS "user_id?", g.session_id AS "session_id?", g.auth_time AS "auth_time?", g.amr AS "amr?",
                   g.ends_at AS "ends_at?"
-           FROM device_codes c LEFT JOIN polled p ON p.hash = c.hash LEFT JOIN good g ON g.hash = c.hash
-           WHERE c.hash = $1 AND c.client_id = $2"#,
+           FROM before JOIN device_codes c ON c.hash = before.hash
+             LEFT JOIN polled p ON p.hash = c.hash LEFT JOIN good g ON g.hash = c.hash"#,
         attempt.hash.as_slice(),
         attempt.client.as_str(),
         attempt.now,

@@ -130,8 +130,10 @@ async fn rotate(pool: &Pool, rotations: &[Rotation]) -> Result<Vec<bool>, Error>
              FROM unnest((SELECT $1::bytea[]), (SELECT $2::bytea[]), (SELECT $3::text[]),
                          (SELECT $4::timestamptz[]), (SELECT $5::timestamptz[])) AS asked (old, new, jkt, at, expires_at)
              WHERE t.hash = ANY (ARRAY[asked.old]) AND t.used_at IS NULL AND t.expires_at > asked.at
-               AND asked.at < (SELECT expires_at FROM authorizations
-                               WHERE id = t.authorization_id AND ended_at IS NULL)
+               AND asked.at < (SELECT a.expires_at
+                               FROM authorizations a JOIN clients c ON c.id = ANY (ARRAY[a.client_id])
+                               WHERE a.id = t.authorization_id AND a.ended_at IS NULL
+                                 AND c.active AND (c.switched_at IS NULL OR a.created_at >= c.switched_at))
              RETURNING t.authorization_id, asked.new, asked.jkt, asked.at, asked.expires_at
            ), bound AS (
              UPDATE authorizations a SET dpop_jkt = spent.jkt FROM spent

@@ -38,8 +38,8 @@ pub(super) struct Claims<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     uid: Option<String>,
     /// Claims that were asked for by name (OpenID Connect Core §5.5).
-    #[serde(default, skip_serializing_if = "nothing")]
-    userinfo_claims: Cow<'a, BTreeSet<Claim>>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    userinfo_claims: BTreeSet<Claim>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -53,10 +53,6 @@ enum Audience<'a> {
 #[derive(Serialize, Deserialize)]
 struct Confirmation<'a> {
     jkt: Cow<'a, str>,
-}
-
-fn nothing(claims: &BTreeSet<Claim>) -> bool {
-    claims.is_empty()
 }
 
 impl<'a> Claims<'a> {
@@ -97,8 +93,11 @@ impl<'a> Claims<'a> {
             cnf: token.jkt.map(|jkt| Confirmation { jkt: Cow::Borrowed(jkt) }),
             uid: pairwise.map(seal).transpose()?,
             userinfo_claims: match token.subject {
-                Subject::Client => Cow::Owned(BTreeSet::new()),
-                Subject::Person(authorization, _) => Cow::Borrowed(&authorization.claims.userinfo),
+                Subject::Client => BTreeSet::new(),
+                Subject::Person(authorization, _) => {
+                    let asked = authorization.claims.userinfo.iter().copied();
+                    asked.filter(|claim| token.client.metadata.scope.contains(claim.scope())).collect()
+                }
             },
         })
     }
@@ -144,7 +143,7 @@ impl<'a> Claims<'a> {
                 Audience::One(one) => vec![one.into_owned()],
                 Audience::Several(several) => several.into_owned(),
             },
-            userinfo_claims: self.userinfo_claims.into_owned(),
+            userinfo_claims: self.userinfo_claims,
             jkt: self.cnf.map(|confirmation| confirmation.jkt.into_owned()),
             revocable: [Some(format!("jti:{}", self.jti)), authorization, sid].into_iter().flatten().collect(),
             issued_at: self.iat,

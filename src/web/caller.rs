@@ -108,11 +108,14 @@ impl Caller {
 /// issued to, and the session do not (D4).
 pub async fn is_live(app: &App, token: &Verified) -> Result<bool, ApiError> {
     app.pdp.ensure(None).await?;
+    if app.pdp.is_revoked(&token.revocable) {
+        return Ok(false);
+    }
     let client = Principal::Client(token.client.clone());
-    let live = !app.pdp.is_revoked(&token.revocable)
-        && app.pdp.standing(&client).await?.active()
-        && (token.principal == client || app.pdp.standing(&token.principal).await?.active());
-    Ok(live)
+    let standing = app.pdp.standing(&client).await?;
+    Ok(standing.active()
+        && standing.keeps_token(token.issued_at)
+        && (token.principal == client || app.pdp.standing(&token.principal).await?.active()))
 }
 
 /// The answer to a caller whom the policies refuse.

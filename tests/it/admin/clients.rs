@@ -83,7 +83,11 @@ async fn a_client_that_is_switched_off_or_removed_is_dead_at_once_v059() {
     admin.check(own()).await.denies();
     let back = admin.update_client(&shop.who().id, json!({ "active": true })).await.is(200).revision();
     other.has(deodar::model::Revision(back)).await;
-    shop.check(own()).await.allows();
+    // With what it asks for from now on.
+    shop.check(own()).await.problem(401, "unauthorized");
+    let fresh = shop.clone().with_fresh_token().await;
+    let there = other.ask(&fresh);
+    fresh.check(own()).await.allows();
     there.roles("").await.is(200);
 
     let gone = admin.delete_client(&shop.who().id).await.is(204).revision();

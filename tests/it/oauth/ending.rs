@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use deodar::{
     crypto::Opaque,
-    model::{AuthorizationId, SessionId, UserId},
+    model::{AuthorizationId, Revision, SessionId, UserId},
 };
 use reqwest::Method;
 use serde_json::json;
 use sqlx::Connection;
 
-use super::part;
+use super::{flow::OAuthClient, part};
 use crate::{
     actor::{Actor, admin_path},
     app::TestApp,
@@ -215,7 +215,69 @@ async fn what_a_client_held_ends_when_it_is_switched_off_v059() {
     assert!(!shop.is_active(&access).await && !shop.is_active(&second.text_at("/refresh_token")).await);
     shop.redeem(&code).await.oauth(400, "invalid_grant");
     assert_eq!(browser.get(&waiting).await.status, 400);
-    let code = shop.code(&mut browser, &[]).await;
-    let access = shop.redeem(&code).await.is(200).text_at("/access_token");
-    app.bearer(&access).get("/oauth/userinfo").await.is(200);
+    let first = shop.offline_tokens(&mut browser).await;
+    app.bearer(&first.text_at("/access_token")).get("/oauth/userinfo").await.is(200);
+    shop.refresh(&first.text_at("/refresh_token"), &[]).await.is(200);
+}
+
+/// Nor is what it had for itself; and what it asks for from then on is good at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clients_own_tokens_end_when_it_is_switched_off_v059() {
+    let app = TestApp::spawn().await;
+    let admin = app.admin().await;
+    let (more, second) = (json!({ "grant_types": ["client_credentials"] }), app.second_node().await);
+    let shop = app.web_client(&admin, more).await;
+    let there = OAuthClient { http: second.ask(&shop.http), ..shop.clone() };
+    let mut tokens = Vec::new();
+    for round in 0..3 {
+        for ask in [&shop, &there] {
+            let fresh = ask.form("/oauth/token", &[("grant_type", "client_credentials"), ("scope", "photos")]).await;
+            tokens.push(fresh.is(200).text_at("/access_token"));
+        }
+        for (n, token) in tokens.iter().enumerate() {
+            let live = n >= 2 * round;
+            assert_eq!((shop.is_active(token).await, there.is_active(token).await), (live, live), "{round} {n}");
+        }
+        admin.update_client(&shop.id, json!({ "active": false })).await.is(200);
+        let on = admin.update_client(&shop.id, json!({ "active": true })).await.is(200);
+        second.has(Revision(on.revision())).await;
+    }
+}
+
+/// What is being made at that very moment ends, too, whichever of the two is first.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_is_given_while_it_is_switched_off_ends_v059() {
+    let (codes, tokens) = ("SELECT FROM authorization_codes FOR UPDATE", "SELECT FROM refresh_tokens FOR UPDATE");
+    for busy in [codes, tokens] {
+        let app = TestApp::spawn().await;
+        let admin = app.admin().await;
+        let shop = app.web_client(&admin, json!({})).await;
+        let mut browser = app.browser_of(&app.person("ana").await).await;
+        let first = shop.offline_tokens(&mut browser).await;
+        let scope = [("scope", "openid offline_access"), ("prompt", "consent")];
+        let code = shop.code(&mut browser, &scope).await;
+        let mut conn = app.database.connect().await;
+        let mut tx = conn.begin().await.unwrap();
+        sqlx::query(busy).execute(&mut *tx).await.unwrap();
+        let making = async {
+            match busy == codes {
+                true => shop.redeem(&code).await,
+                false => shop.refresh(&first.text_at("/refresh_token"), &[]).await,
+            }
+        };
+        let switched = async {
+            app.database.somebody_waits().await;
+            admin.update_client(&shop.id, json!({ "active": false })).await.is(200);
+            admin.update_client(&shop.id, json!({ "active": true })).await.is(200);
+            tx.commit().await.unwrap();
+        };
+        let (made, ()) = tokio::join!(making, switched);
+        if made.status == 200 {
+            assert!(!shop.is_active(&made.text_at("/access_token")).await, "{busy}");
+            assert!(!shop.is_active(&made.text_at("/refresh_token")).await, "{busy}");
+            shop.refresh(&made.text_at("/refresh_token"), &[]).await.oauth(400, "invalid_grant");
+        } else {
+            made.oauth(400, "invalid_grant");
+        }
+    }
 }

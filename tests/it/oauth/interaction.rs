@@ -386,6 +386,28 @@ async fn claims_are_no_way_around_what_a_client_registered_n059_n125() {
     }
 }
 
+/// Nor does it keep what is taken from it: neither claims that people agreed to, nor tokens while they are away.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scope_that_a_client_loses_ends_what_followed_from_it_n125() {
+    let app = TestApp::spawn().await;
+    let admin = app.admin().await;
+    let mut browser = app.browser_of(&app.person("ana").await).await;
+    let shop = app.web_client(&admin, json!({ "scope": "openid email offline_access" })).await;
+    let wanted = r#"{"userinfo":{"email":null},"id_token":{"email":null}}"#;
+    let asked = [("claims", wanted), ("scope", "openid offline_access"), ("prompt", "consent")];
+    let mut tokens = shop.redeem(&shop.code(&mut browser, &asked).await).await.is(200);
+    let ana = json!("ana@example.com");
+    for (scope, expected) in [("openid email offline_access", &ana), ("openid offline_access", &json!(null))] {
+        admin.update_client(&shop.id, json!({ "scope": scope })).await.is(200);
+        tokens = shop.refresh(&tokens.text_at("/refresh_token"), &[]).await.is(200);
+        assert_eq!(claims(&tokens.text_at("/id_token"))["email"], *expected, "{scope}");
+        let userinfo = app.bearer(&tokens.text_at("/access_token")).get("/oauth/userinfo").await.is(200).json;
+        assert_eq!(userinfo["email"], *expected, "{scope}");
+    }
+    admin.update_client(&shop.id, json!({ "scope": "openid" })).await.is(200);
+    shop.refresh(&tokens.text_at("/refresh_token"), &[]).await.oauth(400, "invalid_grant");
+}
+
 /// RFC 6749 §4.1.1: a request without a scope is allowed as often as it comes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_agrees_to_nothing_in_particular_twice() {
