@@ -8,6 +8,7 @@ mod clocks;
 mod codes;
 mod conformance;
 mod device;
+mod device_guards;
 mod discovery;
 mod dpop;
 mod dpop_flow;
