@@ -1,5 +1,7 @@
 //! Secrets of our own making: 256 random bits, known to the database by their hash only.
 
+use std::cell::RefCell;
+
 use aws_lc_rs::{constant_time, digest as sha, rand};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
@@ -78,9 +80,31 @@ pub fn digest512(data: &[u8]) -> [u8; 64] {
     out
 }
 
-/// Random bytes.
+/// Random bytes. Drawn ahead for each thread, since a few cost as much as many; what was given out is not kept.
 pub fn random<const N: usize>() -> Result<[u8; N], CryptoError> {
-    let mut bytes = [0; N];
-    rand::fill(&mut bytes).map_err(|_| CryptoError("the system gave no random bytes"))?;
-    Ok(bytes)
+    const { assert!(N <= AHEAD) };
+    RANDOM.with_borrow_mut(|Random { ahead, left }| {
+        if *left < N {
+            rand::fill(ahead).map_err(|_| CryptoError("the system gave no random bytes"))?;
+            *left = AHEAD;
+        }
+        let mut bytes = [0; N];
+        let taken = &mut ahead[*left - N..*left];
+        bytes.copy_from_slice(taken);
+        taken.fill(0);
+        *left -= N;
+        Ok(bytes)
+    })
+}
+
+/// How many random bytes are drawn at once.
+const AHEAD: usize = 512;
+
+struct Random {
+    ahead: [u8; AHEAD],
+    left: usize,
+}
+
+thread_local! {
+    static RANDOM: RefCell<Random> = const { RefCell::new(Random { ahead: [0; AHEAD], left: 0 }) };
 }
