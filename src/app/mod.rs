@@ -30,7 +30,7 @@ use crate::{
     policy::Files,
     post::Post,
     store,
-    tokens::{Clients, Document, Keys, KeysError, Permits, RefreshTokens, Tokens},
+    tokens::{Clients, Document, Keys, KeysError, RefreshTokens, Tokens},
 };
 
 /// See the module.
@@ -51,8 +51,6 @@ pub struct Inner {
     pub pdp: Arc<Pdp>,
     /// Registered clients.
     pub clients: Clients,
-    /// Whether clients may have what they want.
-    pub permits: Permits,
     /// Refresh tokens.
     pub refresh_tokens: RefreshTokens,
     /// Issues and verifies tokens.
@@ -136,7 +134,6 @@ impl App {
         let fetcher = settings::fetcher(&config)?;
         let clients =
             Clients::new(pool.clone(), Arc::clone(&pdp), fetcher.clone(), options.clock.clone(), config.client_cache);
-        let permits = Permits::new(Arc::clone(&pdp), config.client_cache);
         let refresh_tokens = RefreshTokens::new(pool.clone(), config.token_cache);
         let issuer = config.issuer.as_str().to_owned();
         let clock = &options.clock;
@@ -169,7 +166,6 @@ impl App {
             config,
             pdp,
             clients,
-            permits,
             refresh_tokens,
             tokens: Arc::new(tokens),
             accounts: Arc::new(accounts),

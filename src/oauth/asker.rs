@@ -1,22 +1,36 @@
 //! Who asks for tokens, and with what.
 
+use axum::http::request::Parts;
+
 use super::{error::OAuthError, form::Form};
-use crate::model::{Authorization, Client, Origin};
+use crate::{
+    app::App,
+    model::{Authorization, Client, Origin},
+    tokens::Registered,
+    web,
+};
 
 /// A request for tokens whose client is authenticated.
 #[derive(Clone, Copy)]
 pub struct Asker<'a> {
     /// Who.
+    pub registered: &'a Registered,
+    /// The same.
     pub client: &'a Client,
     /// With what.
     pub form: &'a Form,
-    /// From where.
-    pub origin: &'a Origin,
+    /// The rest of the request.
+    pub parts: &'a Parts,
     /// Thumbprint of the key that it proves to have (RFC 9449).
     pub jkt: Option<&'a str>,
 }
 
 impl Asker<'_> {
+    /// From where, for the record.
+    pub fn origin(&self, app: &App) -> Origin {
+        Origin { client: Some(self.client.id.clone()), ..web::origin(self.parts, app) }
+    }
+
     /// Succeeds when what follows from the authorization may go to whoever asks.
     ///
     /// What began bound to a key stays bound: a bearer token in its place would be good for a thief of it. A client that

@@ -23,7 +23,7 @@ const BAD: OAuthError = OAuthError::InvalidGrant("the code is not good: unknown,
 
 /// Exchanges a code for tokens.
 pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthError> {
-    let Asker { client, form, origin, jkt } = asker;
+    let Asker { client, form, jkt, .. } = asker;
     if !client.may(GrantType::AuthorizationCode) {
         return Err(OAuthError::UnauthorizedClient);
     }
@@ -45,7 +45,7 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
     let grant = match store::within(store::codes::redeem(&app.pool, &attempt)).await? {
         Redeemed::Fresh(grant) => grant,
         Redeemed::Replayed(authorization) => {
-            revoke::end(app, authorization, "code_replayed", origin).await?;
+            revoke::end(app, authorization, "code_replayed", &asker.origin(app)).await?;
             return Err(BAD);
         }
         Redeemed::Refused | Redeemed::Unknown => return Err(BAD),
@@ -64,7 +64,7 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
         jkt,
         at: now,
     };
-    issue.issue(app, origin).await
+    issue.issue(app, asker).await
 }
 
 /// What a verifier hashes to (RFC 7636 §4.6). One that is malformed hashes to nothing that a challenge can be.

@@ -4,12 +4,12 @@ use super::{asker::Asker, error::OAuthError, issue::TokenResponse, resources};
 use crate::{
     app::App,
     model::{GrantType, ScopeSet},
-    tokens::{AccessToken, Permit, Subject, Wish},
+    tokens::{AccessToken, Permit, Subject},
 };
 
 /// Issues a token for the client itself. Without `scope` it gets all it may ask for.
 pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthError> {
-    let Asker { client, form, jkt, .. } = asker;
+    let Asker { registered, client, form, jkt, .. } = asker;
     if !client.may(GrantType::ClientCredentials) {
         return Err(OAuthError::UnauthorizedClient);
     }
@@ -28,8 +28,7 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
     };
     let resources = resources::asked(form)?;
     let (grant_type, at) = (GrantType::ClientCredentials.as_str(), app.clock.now());
-    let wish = Wish { client, login: None, grant_type, scope: &scope, resources: &resources };
-    if app.permits.ask(&wish).await? != Permit::Granted {
+    if registered.may_have(&app.pdp, grant_type, &scope, &resources).await? != Permit::Granted {
         return Err(OAuthError::InvalidScope("the policies do not allow this client such a token".to_owned()));
     }
     let subject = Subject::Client;

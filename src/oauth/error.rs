@@ -151,6 +151,8 @@ pub fn unkept(body: &impl Serialize) -> Result<Response, OAuthError> {
     serde_json::to_writer(&mut json, body).map_err(|error| ApiError::Internal(error.into()))?;
     let mut response = Response::new(Body::from(json));
     let headers = response.headers_mut();
+    // With those that every answer has.
+    headers.reserve(6);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));

@@ -2,14 +2,14 @@
 //!
 //! Whoever is not concerned learns that the token is not active, and nothing more (N-105, N-106).
 
-use axum::{extract::State, http::HeaderMap, response::Response};
+use axum::{extract::State, response::Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
     client_auth,
     error::{OAuthError, OAuthErrorBody, unkept},
-    form::Form,
+    form::Submitted,
 };
 use crate::{
     app::App,
@@ -85,8 +85,9 @@ pub struct Confirmation<'a> {
 #[utoipa::path(post, path = "/oauth/introspect", tag = "oauth", security(("basic" = [])),
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"), responses(
     (status = 200, body = Introspection), (status = "default", body = OAuthErrorBody)))]
-pub async fn introspect(State(app): State<App>, headers: HeaderMap, form: Form) -> Result<Response, OAuthError> {
-    let caller = client_auth::authenticate_confidential(&app, &headers, &form).await?;
+pub async fn introspect(State(app): State<App>, request: Submitted) -> Result<Response, OAuthError> {
+    let Submitted { form, parts } = &request;
+    let caller = client_auth::authenticate_confidential(&app, &parts.headers, form).await?;
     let caller = &caller.client;
     let token = form.get("token").ok_or_else(|| OAuthError::InvalidRequest("`token` is missing".to_owned()))?;
     if token.starts_with(Opaque::REFRESH) {

@@ -5,11 +5,11 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::{error::OAuthError, person_claims, revoke};
+use super::{asker::Asker, error::OAuthError, person_claims, revoke};
 use crate::{
     app::App,
     crypto::Opaque,
-    model::{Authorization, Claim, Client, Origin, Principal, ScopeSet},
+    model::{Authorization, Claim, Client, Principal, ScopeSet},
     tokens::{AccessToken, IdToken, Issued, Permit, Subject, Wish},
 };
 
@@ -68,13 +68,13 @@ impl Issue<'_> {
         }
         let Self { client, grant_type, scope, resources, .. } = *self;
         let wish = Wish { client, login: Some(login), grant_type, scope, resources };
-        Ok(app.permits.ask(&wish).await? == Permit::Granted)
+        Ok(wish.ask(&app.pdp).await? == Permit::Granted)
     }
 
     /// Issues them. An authorization that the policies do not allow ends.
-    pub async fn issue(&self, app: &App, origin: &Origin) -> Result<TokenResponse, OAuthError> {
+    pub async fn issue(&self, app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthError> {
         if !self.is_permitted(app).await? {
-            revoke::end(app, self.authorization.id, "issue_refused", origin).await?;
+            revoke::end(app, self.authorization.id, "issue_refused", &asker.origin(app)).await?;
             return Err(OAuthError::InvalidGrant("the policies do not allow it, or this person is logged out"));
         }
         self.make(app).await

@@ -24,13 +24,18 @@ use crate::{
 
 /// Exchanges a name and a password for a token.
 pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthError> {
-    let Asker { client, form, origin, .. } = asker;
+    let Asker { client, form, .. } = asker;
     let scope = scope(client, form)?;
     let missing = || OAuthError::InvalidRequest("`username` and `password` are needed".to_owned());
     let (username, password) = form.get("username").zip(form.get("password")).ok_or_else(missing)?;
     let wanted = Wanted::new(app, asker, scope)?;
     let password = Secret::new(password.to_owned());
-    match app.accounts.sign_in(username, password, Some(&wanted.allowed()), origin).await.map_err(refused)? {
+    match app
+        .accounts
+        .sign_in(username, password, Some(&wanted.allowed()), &asker.origin(app))
+        .await
+        .map_err(refused)?
+    {
         SignIn::Done(session) => wanted.issue(app, asker, &session, GrantType::Password.as_str()).await,
         SignIn::SecondFactor(token) => Err(OAuthError::MfaRequired { mfa_token: token.expose().to_owned() }),
     }
@@ -38,12 +43,13 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
 
 /// Exchanges `mfa_token` and a code for a token.
 pub async fn second_step(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthError> {
-    let Asker { client, form, origin, .. } = asker;
+    let Asker { client, form, .. } = asker;
     let scope = scope(client, form)?;
     let missing = || OAuthError::InvalidRequest("`mfa_token` and `otp` are needed".to_owned());
     let (token, code) = form.get("mfa_token").zip(form.get("otp")).ok_or_else(missing)?;
     let wanted = Wanted::new(app, asker, scope)?;
-    let session = app.accounts.second_factor(token, code, Some(&wanted.allowed()), origin).await.map_err(refused)?;
+    let session =
+        app.accounts.second_factor(token, code, Some(&wanted.allowed()), &asker.origin(app)).await.map_err(refused)?;
     wanted.issue(app, asker, &session, GrantType::MFA_OTP).await
 }
 
@@ -113,7 +119,7 @@ impl Wanted {
             jkt: asker.jkt,
             at: authorization.created_at,
         };
-        issue.issue(app, asker.origin).await
+        issue.issue(app, asker).await
     }
 }
 

@@ -19,7 +19,7 @@ const BAD: OAuthError = OAuthError::InvalidGrant("the refresh token is not good:
 
 /// Exchanges a refresh token for fresh tokens.
 pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthError> {
-    let Asker { client, form, origin, jkt } = asker;
+    let Asker { client, form, jkt, .. } = asker;
     if !client.may(GrantType::RefreshToken) {
         return Err(OAuthError::UnauthorizedClient);
     }
@@ -35,7 +35,7 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
         .ok_or(BAD)?;
     let authorization = &found.authorization;
     if found.used {
-        return replayed(app, &found, origin).await;
+        return replayed(app, &found, &asker.origin(app)).await;
     }
     if found.expires_at <= now || authorization.expires_at <= now {
         return Err(BAD);
@@ -70,7 +70,7 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
     }
     // It was used or ended where this node did not see it, or somebody was faster with the very same token.
     match app.refresh_tokens.find(hash).await? {
-        Some(found) if found.used && !found.ended => replayed(app, &found, origin).await,
+        Some(found) if found.used && !found.ended => replayed(app, &found, &asker.origin(app)).await,
         _ => Err(BAD),
     }
 }

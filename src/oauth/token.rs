@@ -1,6 +1,6 @@
 //! The token endpoint (RFC 6749 §3.2).
 
-use axum::{extract::State, http::HeaderMap, response::Response};
+use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -8,14 +8,11 @@ use super::{
     asker::Asker,
     authorization_code, client_auth, client_credentials, device, dpop,
     error::{OAuthError, OAuthErrorBody, unkept},
-    form::Form,
+    form::Submitted,
     issue::TokenResponse,
     password, refresh_token,
 };
-use crate::{
-    app::App,
-    model::{GrantType, Origin},
-};
+use crate::{app::App, model::GrantType};
 
 /// A request for a token, as a form.
 #[derive(Deserialize, ToSchema)]
@@ -56,19 +53,14 @@ pub struct TokenRequest {
 #[utoipa::path(post, path = "/oauth/token", tag = "oauth", security(("basic" = [])),
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"), responses(
     (status = 200, body = TokenResponse), (status = "default", body = OAuthErrorBody)))]
-pub async fn token(
-    State(app): State<App>,
-    headers: HeaderMap,
-    origin: Origin,
-    form: Form,
-) -> Result<Response, OAuthError> {
+pub async fn token(State(app): State<App>, request: Submitted) -> Result<Response, OAuthError> {
+    let Submitted { form, parts } = &request;
     let grant_type =
         form.get("grant_type").ok_or_else(|| OAuthError::InvalidRequest("`grant_type` is missing".into()))?;
-    let registered = client_auth::authenticate(&app, &headers, &form).await?;
+    let registered = client_auth::authenticate(&app, &parts.headers, form).await?;
     let client = &registered.client;
-    let origin = Origin { client: Some(client.id.clone()), ..origin };
-    let jkt = dpop::proof_of(&app, &headers, client).await?;
-    let asker = Asker { client, form: &form, origin: &origin, jkt: jkt.as_deref() };
+    let jkt = dpop::proof_of(&app, &parts.headers, client).await?;
+    let asker = Asker { registered: &registered, client, form, parts, jkt: jkt.as_deref() };
     let tokens = match grant_type {
         "authorization_code" => authorization_code::grant(&app, asker).await?,
         "refresh_token" => refresh_token::grant(&app, asker).await?,

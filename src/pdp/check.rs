@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Weak};
 
+use time::OffsetDateTime;
+
 use super::{AccessRequest, Error, Pdp, Session, Subject, principals::Standing};
 use crate::{
     model::{EntityRef, Fields, Principal, PrincipalKind, Revision},
@@ -99,36 +101,33 @@ impl Pdp {
     }
 }
 
-/// What an answer about one principal rests on: the snapshot, and what the principal holds. Whatever is asked twice on
-/// the same basis, without anything that a caller says of other entities, is answered alike.
-#[derive(Clone)]
+/// What an answer about one principal rests on besides its standing: the snapshot, and that no assignment has ended.
+/// Whatever is asked again on the same basis while the standing is current, without anything that a caller says of other
+/// entities, is answered alike.
 pub struct Basis {
+    /// Its memory is kept from being used again for as long as it is referred to.
     snapshot: Weak<Snapshot>,
-    holder: Weak<Holder>,
-}
-
-impl PartialEq for Basis {
-    fn eq(&self, other: &Self) -> bool {
-        // Both are kept from being reused for as long as they are referred to.
-        self.snapshot.ptr_eq(&other.snapshot) && self.holder.ptr_eq(&other.holder)
-    }
+    until: Option<OffsetDateTime>,
 }
 
 impl Pdp {
-    /// What answers about a principal rest on at this moment; `None` when it may not act, or when this node is about to
-    /// learn something newer.
-    ///
-    /// # Errors
-    /// As [`check`](Self::check).
-    pub async fn basis(&self, principal: &Principal) -> Result<Option<Basis>, Error> {
-        self.ensure(None).await?;
+    /// What answers about a principal rest on at this moment; `None` when this node is about to learn something newer.
+    pub fn basis(&self, standing: &Standing) -> Option<Basis> {
         let snapshot = self.snapshot();
-        let standing = self.standing(principal).await?;
-        if standing.as_of() > snapshot.revision {
-            return Ok(None);
-        }
-        let holder = standing.holder(&snapshot, principal, self.clock.now());
-        Ok(holder.map(|holder| Basis { snapshot: Arc::downgrade(&snapshot), holder: Arc::downgrade(&holder) }))
+        let known = standing.as_of() <= snapshot.revision && self.principals.is_current(standing);
+        known.then(|| Basis { snapshot: Arc::downgrade(&snapshot), until: standing.until(self.clock.now()) })
+    }
+
+    /// Whether answers still rest on this.
+    pub fn rests_on(&self, basis: &Basis, standing: &Standing) -> bool {
+        std::ptr::eq(Arc::as_ptr(&self.live.load()), basis.snapshot.as_ptr())
+            && basis.until.is_none_or(|until| self.clock.now() < until)
+            && self.principals.is_current(standing)
+    }
+
+    /// Whether nothing of the principal has changed since, as far as this node knows.
+    pub fn is_current(&self, standing: &Standing) -> bool {
+        self.principals.is_current(standing)
     }
 }
 

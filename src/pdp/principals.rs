@@ -2,7 +2,11 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use time::OffsetDateTime;
@@ -18,6 +22,8 @@ use crate::{
 /// A principal as it was read, and what follows from that.
 pub struct Standing {
     read: assignments::Standing,
+    /// `None` when it was read for one transaction.
+    version: Option<Version>,
     held: Mutex<Option<Held>>,
 }
 
@@ -28,23 +34,29 @@ struct Held {
     until: Option<OffsetDateTime>,
 }
 
-/// The cache. Reading a principal while somebody changes it must not leave the old state behind, so a reading
-/// that began before an invalidation is used by nobody.
+/// The cache. What was read before a change is used by nobody afterwards, and that is seen by a counter, which a reading
+/// notes when it begins. So one that is under way meanwhile leaves nothing behind, and whatever rests on a standing can
+/// tell whether it still holds without looking for it.
 pub struct Principals {
     kept: moka::sync::Cache<Principal, Arc<Standing>>,
-    /// Readings under way, each with whether it is still good.
-    reading: Mutex<Readings>,
+    /// How often something changed. Principals that share a counter are read anew together, which only costs time.
+    changes: Box<[AtomicU64]>,
+    hasher: RandomState,
+    reading: Mutex<HashMap<Principal, Reading>>,
 }
 
-#[derive(Default)]
-struct Readings {
-    next: u64,
-    under_way: HashMap<u64, Reading>,
+/// How many counters there are.
+const COUNTERS: usize = 1 << 16;
+
+/// A counter as it stood.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Version {
+    counter: usize,
+    changes: u64,
 }
 
 struct Reading {
-    of: Principal,
-    good: bool,
+    version: Version,
     /// Closes when it is over.
     over: watch::Receiver<()>,
 }
@@ -52,12 +64,22 @@ struct Reading {
 impl Principals {
     /// A cache of at most `most` principals.
     pub fn new(most: u64) -> Self {
-        Self { kept: moka::sync::Cache::new(most), reading: Mutex::default() }
+        Self {
+            kept: moka::sync::Cache::new(most),
+            changes: std::iter::repeat_with(AtomicU64::default).take(COUNTERS).collect(),
+            hasher: RandomState::new(),
+            reading: Mutex::default(),
+        }
     }
 
     /// What is known of a principal without asking the database.
     pub fn get(&self, principal: &Principal) -> Option<Arc<Standing>> {
-        self.kept.get(principal)
+        self.kept.get(principal).filter(|standing| self.is_current(standing))
+    }
+
+    /// Whether nothing of it has changed since it was read, as far as this node knows.
+    pub fn is_current(&self, standing: &Standing) -> bool {
+        standing.version.is_some_and(|version| self.now(version.counter) == version)
     }
 
     /// Reads a principal from the database and keeps what it read. Whoever comes while another reads it waits for that
@@ -71,57 +93,55 @@ impl Principals {
             }
         }
         loop {
-            let ticket = self.begin(principal);
-            let read = store::within(assignments::standing(pool, principal)).await;
-            let standing = read.map(|read| Arc::new(Standing { read, held: Mutex::default() }));
-            let mut readings = self.readings();
-            let good = readings.under_way.remove(&ticket.id).is_some_and(|reading| reading.good);
-            if let (true, Ok(standing)) = (good, &standing) {
-                self.kept.insert(principal.clone(), Arc::clone(standing));
-            }
-            drop(readings);
-            drop(ticket);
-            let standing = standing?;
-            if good {
+            let version = self.version(principal);
+            let ticket = self.begin(principal, version);
+            let read = store::within(assignments::standing(pool, principal)).await?;
+            let standing = Arc::new(Standing { read, version: Some(version), held: Mutex::default() });
+            if self.is_current(&standing) {
+                self.kept.insert(principal.clone(), Arc::clone(&standing));
                 return Ok(standing);
             }
+            drop(ticket);
         }
     }
 
     /// Forgets principals, and readings of them that are under way.
     pub fn forget(&self, principals: &[Principal]) {
-        let mut readings = self.readings();
-        for reading in readings.under_way.values_mut() {
-            reading.good &= !principals.contains(&reading.of);
-        }
         for principal in principals {
-            self.kept.invalidate(principal);
+            self.change(self.version(principal).counter);
         }
     }
 
     /// Forgets everybody.
     pub fn forget_all(&self) {
-        let mut readings = self.readings();
-        readings.under_way.values_mut().for_each(|reading| reading.good = false);
-        self.kept.invalidate_all();
+        (0..COUNTERS).for_each(|counter| self.change(counter));
     }
 
-    fn begin(&self, principal: &Principal) -> Ticket<'_> {
-        let mut readings = self.readings();
-        let (id, (sender, over)) = (readings.next, watch::channel(()));
-        readings.next += 1;
-        readings.under_way.insert(id, Reading { of: principal.clone(), good: true, over });
-        Ticket { of: self, id, _over: sender }
+    fn change(&self, counter: usize) {
+        self.changes[counter].fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn version(&self, principal: &Principal) -> Version {
+        self.now(self.hasher.hash_one(principal) as usize % COUNTERS)
+    }
+
+    fn now(&self, counter: usize) -> Version {
+        Version { counter, changes: self.changes[counter].load(Ordering::Acquire) }
+    }
+
+    fn begin<'a>(&'a self, principal: &'a Principal, version: Version) -> Ticket<'a> {
+        let (sender, over) = watch::channel(());
+        self.readings().insert(principal.clone(), Reading { version, over });
+        Ticket { of: self, principal, over: sender }
     }
 
     /// A reading of a principal that is under way and still good.
     fn reading_of(&self, principal: &Principal) -> Option<watch::Receiver<()>> {
-        let readings = self.readings();
-        let mut good = readings.under_way.values().filter(|reading| reading.good && reading.of == *principal);
-        good.next().map(|reading| reading.over.clone())
+        let version = self.version(principal);
+        self.readings().get(principal).filter(|reading| reading.version == version).map(|reading| reading.over.clone())
     }
 
-    fn readings(&self) -> MutexGuard<'_, Readings> {
+    fn readings(&self) -> MutexGuard<'_, HashMap<Principal, Reading>> {
         self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -129,20 +149,24 @@ impl Principals {
 /// A reading under way. One that is abandoned strikes itself off.
 struct Ticket<'a> {
     of: &'a Principals,
-    id: u64,
-    _over: watch::Sender<()>,
+    principal: &'a Principal,
+    over: watch::Sender<()>,
 }
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        self.of.readings().under_way.remove(&self.id);
+        let mut readings = self.of.readings();
+        // Unless a later one has taken its place.
+        if readings.get(self.principal).is_some_and(|reading| reading.over.same_channel(&self.over.subscribe())) {
+            readings.remove(self.principal);
+        }
     }
 }
 
 impl Standing {
     /// Reads a principal inside a transaction, for the transaction's own use.
     pub async fn read_in(conn: &mut Conn, principal: &Principal) -> Result<Self, Error> {
-        Ok(Self { read: assignments::standing(conn, principal).await?, held: Mutex::default() })
+        Ok(Self { read: assignments::standing(conn, principal).await?, version: None, held: Mutex::default() })
     }
 
     /// As of when.
@@ -153,6 +177,11 @@ impl Standing {
     /// Whether the principal exists and may act.
     pub fn active(&self) -> bool {
         self.read.active
+    }
+
+    /// From when on it holds less at `now`, if nobody changes anything: when the next assignment ends.
+    pub(super) fn until(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        self.read.assignments.iter().filter_map(|held| held.expires_at).filter(|end| now < *end).min()
     }
 
     /// Whether a token that was issued then, in seconds since 1970, was not ended by switching the client off or on.

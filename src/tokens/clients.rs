@@ -1,15 +1,15 @@
 //! Registered clients, kept in memory.
 //!
 //! Why no invalidation of its own: every write to a client is a change of its principal, and the decision point then
-//! reads that principal anew. A client is good for as long as the principal is the very one that was known when the
-//! client was read.
+//! reads that principal anew. A client is good for as long as the principal's standing is current that was known when
+//! the client was read.
 
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
-use super::client_keys::PublishedKeys;
+use super::{client_keys::PublishedKeys, permit::Granted};
 use crate::{
     crypto::{CryptoError, ForeignKeys, InvalidJwt, Opaque},
     fetch::Fetcher,
@@ -35,6 +35,10 @@ pub struct Registered {
     registration: Option<store::clients::SecretHash>,
     /// Its public keys, when it registered them by value.
     keys: Option<ForeignKeys>,
+    /// As of when.
+    pub(super) as_of: Arc<Standing>,
+    /// What the policies let it have for itself.
+    pub(super) granted: Granted,
 }
 
 #[derive(Clone)]
@@ -57,21 +61,26 @@ impl Clients {
     /// The database failed, or this node cannot tell whether it is up to date.
     pub async fn find(&self, id: &ClientId) -> Result<Option<Arc<Registered>>, pdp::Error> {
         self.pdp.ensure(None).await?;
-        let as_of = self.pdp.standing(&Principal::Client(id.clone())).await?;
-        let outdated = |entry: &Entry| !Arc::ptr_eq(&entry.as_of, &as_of);
-        let fresh = || Entry { as_of: Arc::clone(&as_of), registered: Arc::default() };
-        let entry = match self.kept.get(id).filter(|entry| !outdated(entry)) {
-            Some(entry) => entry,
-            None => self.kept.entry_by_ref(id).or_insert_with_if(fresh, outdated).into_value(),
-        };
-        if let Some(registered) = entry.registered.get() {
+        if let Some(entry) = self.kept.get(id)
+            && let Some(registered) = entry.registered.get()
+            && self.pdp.is_current(&entry.as_of)
+        {
             return Ok(registered.clone());
         }
+        Box::pin(self.read(id)).await
+    }
+
+    async fn read(&self, id: &ClientId) -> Result<Option<Arc<Registered>>, pdp::Error> {
+        let as_of = self.pdp.standing(&Principal::Client(id.clone())).await?;
+        let fresh = || Entry { as_of: Arc::clone(&as_of), registered: Arc::default() };
+        let outdated = |entry: &Entry| !Arc::ptr_eq(&entry.as_of, &as_of);
+        let entry = self.kept.entry_by_ref(id).or_insert_with_if(fresh, outdated).into_value();
         let registered = entry.registered.get_or_try_init(|| async {
             let known = store::within(store::clients::find_known(&self.pool, id)).await?;
-            Ok::<_, pdp::Error>(known.filter(|known| known.client.active).map(|known| Arc::new(known.into())))
+            let known = known.filter(|known| known.client.active);
+            Ok::<_, pdp::Error>(known.map(|known| Arc::new(Registered::new(known, Arc::clone(&as_of)))))
         });
-        Ok(Box::pin(registered).await?.clone())
+        Ok(registered.await?.clone())
     }
 
     /// What a token says that a client signed; times and audiences are the caller's business.
@@ -104,6 +113,12 @@ impl Clients {
 }
 
 impl Registered {
+    fn new(known: store::clients::Known, as_of: Arc<Standing>) -> Self {
+        let store::clients::Known { client, secret, registration } = known;
+        let keys = client.metadata.jwks.as_ref().and_then(|jwks| ForeignKeys::read(jwks).ok());
+        Self { client, secret, registration, keys, as_of, granted: Granted::default() }
+    }
+
     /// Whether this is the client's secret.
     pub fn has_secret(&self, presented: &str) -> bool {
         Opaque::matches(presented, self.secret.as_ref())
@@ -112,13 +127,6 @@ impl Registered {
     /// Whether this is the token that manages the client's registration.
     pub fn has_registration_token(&self, presented: &str) -> bool {
         Opaque::matches(presented, self.registration.as_ref())
-    }
-}
-
-impl From<store::clients::Known> for Registered {
-    fn from(known: store::clients::Known) -> Self {
-        let keys = known.client.metadata.jwks.as_ref().and_then(|jwks| ForeignKeys::read(jwks).ok());
-        Self { client: known.client, secret: known.secret, registration: known.registration, keys }
     }
 }
 

@@ -26,7 +26,7 @@ pub use self::{
     document::Document,
     id_token::{Hint, IdToken},
     keys::{Keys, KeysError, MAX_AGE, Rotation},
-    permit::{Permit, Permits, Wish},
+    permit::{Permit, Wish},
     proof::{InvalidProof, Proof, Proved},
     refresh::RefreshTokens,
     verified::Verified,

@@ -4,10 +4,11 @@
 //! A client that asks for itself asks the same again and again. It is told what the policies said when everything that
 //! they look at is still the very same.
 
-use std::sync::Arc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::Registered;
 use crate::{
-    model::{Client, ClientId, EntityRef, Json, Login, Principal, ScopeSet},
+    model::{Client, EntityRef, Json, Login, Principal, ScopeSet},
     pdp::{self, AccessRequest, Basis, Pdp, ResourceInput, Session, Subject},
 };
 
@@ -37,101 +38,92 @@ pub enum Permit {
     Refused,
 }
 
-/// See the module.
-pub struct Permits {
-    pdp: Arc<Pdp>,
-    /// On what each of these was granted.
-    granted: moka::sync::Cache<Granted, Basis>,
-}
+/// What a client was granted for itself, and on what.
+#[derive(Default)]
+pub(super) struct Granted(Mutex<Vec<(Asked, Basis)>>);
 
 /// Everything that a client asks for itself.
-#[derive(Hash)]
-struct Asked<'a> {
-    client: &'a ClientId,
-    grant_type: &'a str,
-    scope: &'a ScopeSet,
-    resources: &'a [String],
-}
-
-/// The same, to be kept. Hashed alike, field by field.
-#[derive(PartialEq, Eq, Hash)]
-struct Granted {
-    client: ClientId,
+#[derive(PartialEq, Eq)]
+struct Asked {
     grant_type: String,
     scope: ScopeSet,
     resources: Vec<String>,
 }
 
-impl Asked<'_> {
-    fn granted(&self) -> Granted {
-        Granted {
-            client: self.client.clone(),
-            grant_type: self.grant_type.to_owned(),
-            scope: self.scope.clone(),
-            resources: self.resources.to_vec(),
-        }
+/// A client asks for few different things; one that asks for more begins anew.
+const MOST: usize = 16;
+
+impl Asked {
+    fn new(wish: &Wish<'_>) -> Self {
+        Self { grant_type: wish.grant_type.to_owned(), scope: wish.scope.clone(), resources: wish.resources.to_vec() }
+    }
+
+    fn is(&self, wish: &Wish<'_>) -> bool {
+        self.grant_type == wish.grant_type && self.scope == *wish.scope && self.resources == wish.resources
     }
 }
 
-impl moka::Equivalent<Granted> for Asked<'_> {
-    fn equivalent(&self, granted: &Granted) -> bool {
-        let Granted { client, grant_type, scope, resources } = granted;
-        self.client == client
-            && self.grant_type == grant_type
-            && self.scope == scope
-            && self.resources == resources.as_slice()
+impl Granted {
+    fn kept(&self) -> MutexGuard<'_, Vec<(Asked, Basis)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Permits {
-    /// Remembers at most `most` answers.
-    pub fn new(pdp: Arc<Pdp>, most: u64) -> Self {
-        Self { pdp, granted: moka::sync::Cache::new(most) }
-    }
-
-    /// Whether a client may have what it wants.
+impl Registered {
+    /// Whether this client may have what it wants for itself.
     ///
     /// # Errors
     /// There is no decision.
-    pub async fn ask(&self, wish: &Wish<'_>) -> Result<Permit, pdp::Error> {
-        if wish.login.is_some() {
-            return judge(&self.pdp, wish).await;
-        }
-        let Wish { client, grant_type, scope, resources, .. } = *wish;
-        let asked = Asked { client: &client.id, grant_type, scope, resources };
-        // Taken before the policies are asked: what they say may rest on something newer, and then it is asked again.
-        let basis = self.pdp.basis(&Principal::Client(client.id.clone())).await?;
-        if basis.is_some() && self.granted.get(&asked) == basis {
+    pub async fn may_have(
+        &self,
+        pdp: &Pdp,
+        grant_type: &str,
+        scope: &ScopeSet,
+        resources: &[String],
+    ) -> Result<Permit, pdp::Error> {
+        let wish = Wish { client: &self.client, login: None, grant_type, scope, resources };
+        let known = |(asked, basis): &(Asked, Basis)| asked.is(&wish) && pdp.rests_on(basis, &self.as_of);
+        if self.granted.kept().iter().any(known) {
             return Ok(Permit::Granted);
         }
-        let permit = judge(&self.pdp, wish).await?;
+        // Taken before the policies are asked: what they say may rest on something newer, and then it is asked again.
+        let basis = pdp.basis(&self.as_of);
+        let permit = Box::pin(wish.ask(pdp)).await?;
         if let (Permit::Granted, Some(basis)) = (permit, basis) {
-            self.granted.insert(asked.granted(), basis);
+            let mut kept = self.granted.kept();
+            kept.retain(|(asked, _)| !asked.is(&wish));
+            if kept.len() == MOST {
+                kept.clear();
+            }
+            kept.push((Asked::new(&wish), basis));
         }
         Ok(permit)
     }
 }
 
-/// Asks the policies.
-async fn judge(pdp: &Pdp, wish: &Wish<'_>) -> Result<Permit, pdp::Error> {
-    let issue = wish.request("Deodar::issueToken", wish.context());
-    let requests = match wish.login {
-        Some(_) => vec![wish.request("Deodar::signIn", vec![("held".to_owned(), Json::Bool(true))]), issue],
-        None => vec![issue],
-    };
-    let mut permit = Permit::Granted;
-    for answer in pdp.check_all(&requests, None, false).await?.answers {
-        let answer = answer?;
-        match (answer.allow, answer.step_up) {
-            (true, _) => {}
-            (false, true) => permit = Permit::AfterMfa,
-            (false, false) => return Ok(Permit::Refused),
-        }
-    }
-    Ok(permit)
-}
-
 impl Wish<'_> {
+    /// Asks the policies.
+    ///
+    /// # Errors
+    /// There is no decision.
+    pub async fn ask(&self, pdp: &Pdp) -> Result<Permit, pdp::Error> {
+        let issue = self.request("Deodar::issueToken", self.context());
+        let requests = match self.login {
+            Some(_) => vec![self.request("Deodar::signIn", vec![("held".to_owned(), Json::Bool(true))]), issue],
+            None => vec![issue],
+        };
+        let mut permit = Permit::Granted;
+        for answer in pdp.check_all(&requests, None, false).await?.answers {
+            let answer = answer?;
+            match (answer.allow, answer.step_up) {
+                (true, _) => {}
+                (false, true) => permit = Permit::AfterMfa,
+                (false, false) => return Ok(Permit::Refused),
+            }
+        }
+        Ok(permit)
+    }
+
     fn request(&self, action: &str, context: Vec<(String, Json)>) -> AccessRequest {
         let client = EntityRef::new("Client", self.client.id.as_str());
         let principal = self.login.map_or_else(|| client.clone(), |login| Principal::User(login.user).entity());

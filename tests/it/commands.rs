@@ -177,7 +177,8 @@ async fn a_bundle_that_locks_administrators_out_is_activated_with_a_warning() {
     let app = TestApp::spawn().await;
     let admin = app.admin().await;
     let (good, mut files) = admin.active_bundle().await;
-    files.insert("policies/closed.cedar".to_owned(), "@id(\"closed\") forbid (principal, action, resource);".to_owned());
+    files
+        .insert("policies/closed.cedar".to_owned(), "@id(\"closed\") forbid (principal, action, resource);".to_owned());
     let closed = admin.create_bundle(&files).await.is(201).json["number"].to_string();
     let good = good.to_string();
     admin.activate(closed.parse().unwrap()).await.problem(409, "last_administrator");

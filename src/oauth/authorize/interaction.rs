@@ -111,7 +111,7 @@ impl Interaction<'_> {
             scope: &self.request.scope,
             resources: &self.request.resources,
         };
-        let permit = app.permits.ask(&wish).await?;
+        let permit = wish.ask(&app.pdp).await?;
         if permit == Permit::Refused {
             return Ok(Some(Next::Refuse(Fault::new("access_denied", "the policies do not allow this person here"))));
         }

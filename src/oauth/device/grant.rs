@@ -20,7 +20,7 @@ const BAD: OAuthError = OAuthError::InvalidGrant("the device code is not good: u
 
 /// Exchanges the code of a device for tokens, once somebody let it in.
 pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthError> {
-    let Asker { client, form, origin, jkt } = asker;
+    let Asker { client, form, jkt, .. } = asker;
     if !client.may(GrantType::DeviceCode) {
         return Err(OAuthError::UnauthorizedClient);
     }
@@ -42,7 +42,7 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
         Redeemed::Denied => return Err(OAuthError::Denied),
         Redeemed::Expired => return Err(OAuthError::Expired),
         Redeemed::Replayed(authorization) => {
-            revoke::end(app, authorization, "device_code_replayed", origin).await?;
+            revoke::end(app, authorization, "device_code_replayed", &asker.origin(app)).await?;
             return Err(BAD);
         }
         Redeemed::Unknown => return Err(BAD),
@@ -60,5 +60,5 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
         jkt,
         at: now,
     };
-    issue.issue(app, origin).await
+    issue.issue(app, asker).await
 }

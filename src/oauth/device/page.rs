@@ -144,7 +144,7 @@ impl<'a> Visit<'a> {
             scope: &self.device.scope,
             resources: &self.device.resources,
         };
-        Ok(self.app.permits.ask(&wish).await?)
+        Ok(wish.ask(&self.app.pdp).await?)
     }
 
     async fn conclude(&self, allowed: bool, title: &str, text: &str) -> Result<Response, Early> {
