@@ -85,6 +85,7 @@ pub fn random<const N: usize>() -> Result<[u8; N], CryptoError> {
     const { assert!(N <= AHEAD) };
     RANDOM.with_borrow_mut(|Random { ahead, left }| {
         if *left < N {
+            *left = 0;
             rand::fill(ahead).map_err(|_| CryptoError("the system gave no random bytes"))?;
             *left = AHEAD;
         }

@@ -59,9 +59,11 @@ async fn claims(app: &App, caller: &Caller) -> Result<Response, OAuthError> {
             return Err(ApiError::InsufficientScope(ScopeSet::OPENID).into());
         }
     };
-    let wanted = |claim: Claim| token.scopes.contains(claim.scope()) || token.userinfo_claims.contains(&claim);
-    let mut claims = person_claims::of(&app.accounts.find(user).await?, wanted);
     let found = app.clients.find(&token.client).await?.ok_or(ApiError::Unauthorized { presented: true })?;
+    let may = |claim: Claim| found.client.metadata.scope.contains(claim.scope());
+    let asked = |claim: Claim| token.scopes.contains(claim.scope()) || token.userinfo_claims.contains(&claim);
+    let wanted = |claim: Claim| may(claim) && asked(claim);
+    let mut claims = person_claims::of(&app.accounts.find(user).await?, wanted);
     claims.insert("sub".to_owned(), app.tokens.subject(&found.client, user).await?.into());
     let signed = found.client.metadata.userinfo_signed_response_alg;
     let no_store = [(header::CACHE_CONTROL, "no-store")];

@@ -81,6 +81,7 @@ impl Registered {
         scope: &ScopeSet,
         resources: &[String],
     ) -> Result<Permit, pdp::Error> {
+        pdp.ensure(None).await?;
         let wish = Wish { client: &self.client, login: None, grant_type, scope, resources };
         let known = |(asked, basis): &(Asked, Basis)| asked.is(&wish) && pdp.rests_on(basis, &self.as_of);
         if self.granted.kept().iter().any(known) {
