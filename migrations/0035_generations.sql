@@ -1,5 +1,26 @@
--- When the client was last switched off or on. What came about for it before is good no more (its tokens, what people
--- let it do, codes and requests that wait), also when it is on again: one row to write, however much there is. Tokens tell
--- whole seconds: those of the times before say an earlier one than `tokens_from`, in seconds since 1970.
-ALTER TABLE clients ADD COLUMN switched_at timestamptz, ADD COLUMN tokens_from bigint,
-    ADD CONSTRAINT clients_switched CHECK ((switched_at IS NULL) = (tokens_from IS NULL));
+-- How often a client was switched off. What came about for it says at which of its generations: of an earlier one it is
+-- good no more, also when the client is on again. So there is one row to write, however much there is to end, and no
+-- clock is asked which of two things came first.
+
+-- Nodes at work lock these in any order: see 0034.
+DO $$
+BEGIN
+    PERFORM set_config('lock_timeout', '300ms', true);
+    LOOP
+        BEGIN
+            LOCK TABLE clients, authorizations, authorization_codes, authorization_requests, device_codes,
+                mfa_challenges IN ACCESS EXCLUSIVE MODE;
+            EXIT;
+        EXCEPTION WHEN lock_not_available THEN
+            PERFORM pg_sleep(0.1);
+        END;
+    END LOOP;
+END
+$$;
+
+ALTER TABLE clients ADD COLUMN generation integer NOT NULL DEFAULT 0;
+ALTER TABLE authorizations ADD COLUMN generation integer NOT NULL DEFAULT 0;
+ALTER TABLE authorization_codes ADD COLUMN generation integer NOT NULL DEFAULT 0;
+ALTER TABLE authorization_requests ADD COLUMN generation integer NOT NULL DEFAULT 0;
+ALTER TABLE device_codes ADD COLUMN generation integer NOT NULL DEFAULT 0;
+ALTER TABLE mfa_challenges ADD COLUMN generation integer NOT NULL DEFAULT 0;

@@ -85,6 +85,7 @@ impl Client {
         let authorization = Authorization {
             id: AuthorizationId::new(),
             client: self.id.clone(),
+            generation: 0,
             login,
             scope: SCOPE.parse().unwrap(),
             resources: Vec::new(),

@@ -109,9 +109,7 @@ pub async fn update(
         return Err(ApiError::Conflict { code: "changed_meanwhile", message });
     }
     client.first_party = decided.first_party.unwrap_or(client.first_party);
-    if decided.active.is_some_and(|active| active != client.active) {
-        client.switch(!client.active, app.clock.now());
-    }
+    client.switch(decided.active.unwrap_or(client.active));
     let method = client.metadata.token_endpoint_auth_method;
     let kept = known.secret.filter(|_| method.has_secret());
     let fresh = if kept.is_none() { tokens::fresh_secret(method)? } else { None };

@@ -12,6 +12,8 @@ pub struct Authorization {
     pub id: AuthorizationId,
     /// Which application.
     pub client: ClientId,
+    /// At which of its generations.
+    pub generation: i32,
     /// Who, and how they were logged in.
     pub login: Login,
     /// What for.

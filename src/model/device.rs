@@ -7,6 +7,8 @@ use super::{AuthorizationId, ClientId, ScopeSet};
 pub struct Device {
     /// Which application runs on it.
     pub client: ClientId,
+    /// At which of its generations.
+    pub generation: i32,
     /// What it asks for.
     pub scope: ScopeSet,
     /// For which resource servers (RFC 8707).

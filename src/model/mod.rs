@@ -27,7 +27,6 @@ pub use authorization::{Authorization, CodeGrant};
 pub use claims::{Claim, RequestedClaims};
 pub use client::{
     ApplicationType, AuthMethod, Client, ClientMetadata, GrantType, Members, MetadataFault, ResponseType, SubjectType,
-    Switched,
 };
 pub use clock::Clock;
 pub use device::Device;

@@ -62,7 +62,6 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
         nonce: grant.nonce.as_deref(),
         refresh: scope.contains(ScopeSet::OFFLINE).then_some(&refresh),
         jkt,
-        at: now,
     };
     issue.issue(app, asker).await
 }

@@ -27,11 +27,10 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
         }
     };
     let resources = resources::asked(form)?;
-    let (grant_type, at) = (GrantType::ClientCredentials.as_str(), app.clock.now());
+    let grant_type = GrantType::ClientCredentials.as_str();
     if registered.may_have(&app.pdp, grant_type, &scope, &resources).await? != Permit::Granted {
         return Err(OAuthError::InvalidScope("the policies do not allow this client such a token".to_owned()));
     }
-    let subject = Subject::Client;
-    let token = AccessToken { client, subject, scope: &scope, resources: &resources, jkt, at };
+    let token = AccessToken { client, subject: Subject::Client, scope: &scope, resources: &resources, jkt };
     Ok(app.tokens.issue(&token)?.into())
 }

@@ -111,11 +111,9 @@ async fn refresh_token(app: &App, caller: &Client, token: &str) -> Result<Respon
     let now = app.clock.now();
     let good = |found: &Presented| {
         let timely = found.expires_at > now && found.authorization.expires_at > now;
-        found.authorization.client == caller.id
-            && caller.keeps(found.authorization.created_at)
-            && timely
-            && !found.used
-            && !found.ended
+        let Authorization { client, generation, .. } = &*found.authorization;
+        let theirs = *client == caller.id && *generation >= caller.generation;
+        theirs && caller.metadata.scope.contains(ScopeSet::OFFLINE) && timely && !found.used && !found.ended
     };
     let Some(found) = found.filter(good) else { return inactive() };
     app.pdp.ensure(None).await?;

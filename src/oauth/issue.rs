@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::{asker::Asker, error::OAuthError, person_claims, revoke};
@@ -48,8 +47,6 @@ pub struct Issue<'a> {
     pub refresh: Option<&'a Opaque>,
     /// Thumbprint of the key that the access token is bound to.
     pub jkt: Option<&'a str>,
-    /// As of when they are good, which is before the database was asked: what ends them later ends them.
-    pub at: OffsetDateTime,
 }
 
 impl Issue<'_> {
@@ -60,10 +57,7 @@ impl Issue<'_> {
         let login = &self.authorization.login;
         app.pdp.ensure(None).await?;
         let active = app.pdp.standing(&Principal::User(login.user)).await?.active();
-        if !active
-            || !self.client.keeps(self.authorization.created_at)
-            || app.pdp.is_revoked(&[format!("sid:{}", login.session)])
-        {
+        if !active || app.pdp.is_revoked(&[format!("sid:{}", login.session)]) {
             return Ok(false);
         }
         let Self { client, grant_type, scope, resources, .. } = *self;
@@ -89,7 +83,6 @@ impl Issue<'_> {
             scope: self.scope,
             resources: self.resources,
             jkt: self.jkt,
-            at: self.at,
         })?;
         let id_token = if self.scope.contains(ScopeSet::OPENID) {
             Some(self.id_token(app, &name, &issued.token).await?)

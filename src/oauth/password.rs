@@ -56,6 +56,7 @@ pub async fn second_step(app: &App, asker: Asker<'_>) -> Result<TokenResponse, O
 /// What the application gets when the person is who they say.
 struct Wanted {
     id: AuthorizationId,
+    generation: i32,
     scope: ScopeSet,
     resources: Vec<String>,
     jkt: Option<String>,
@@ -70,6 +71,7 @@ impl Wanted {
         let offline = scope.contains(ScopeSet::OFFLINE) && asker.client.may(GrantType::RefreshToken);
         Ok(Self {
             id: AuthorizationId::new(),
+            generation: asker.client.generation,
             scope: if offline { scope } else { scope.without(&[ScopeSet::OFFLINE]) },
             resources: resources::asked(asker.form)?,
             jkt: asker.jkt.map(str::to_owned),
@@ -82,6 +84,7 @@ impl Wanted {
     fn allowed(&self) -> Allowed<'_> {
         Allowed {
             id: self.id,
+            generation: self.generation,
             scope: &self.scope,
             resources: &self.resources,
             jkt: self.jkt.as_deref(),
@@ -100,6 +103,7 @@ impl Wanted {
         let authorization = Authorization {
             id: self.id,
             client: asker.client.id.clone(),
+            generation: asker.client.generation,
             login: Login::from(&session.session),
             scope: self.scope,
             resources: self.resources,
@@ -117,7 +121,6 @@ impl Wanted {
             nonce: None,
             refresh: self.refresh.as_ref().map(|(token, _)| token),
             jkt: asker.jkt,
-            at: authorization.created_at,
         };
         issue.issue(app, asker).await
     }

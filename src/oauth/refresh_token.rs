@@ -31,13 +31,13 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
         .last_known(hash)
         .await?
         .filter(|found| found.authorization.client == client.id && !found.ended)
-        .filter(|_| client.metadata.scope.contains(ScopeSet::OFFLINE))
         .ok_or(BAD)?;
     let authorization = &found.authorization;
     if found.used {
         return replayed(app, &found, &asker.origin(app)).await;
     }
-    if found.expires_at <= now || authorization.expires_at <= now {
+    let may = client.metadata.scope.contains(ScopeSet::OFFLINE);
+    if !may || found.expires_at <= now || authorization.expires_at <= now {
         return Err(BAD);
     }
     asker.may_refresh(authorization)?;
@@ -53,7 +53,6 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
         nonce: None,
         refresh: Some(&refresh),
         jkt,
-        at: now,
     };
     if !issue.is_permitted(app).await? {
         return Err(OAuthError::InvalidGrant("the policies do not allow it any more, or this person is logged out"));

@@ -184,9 +184,9 @@ impl Standing {
         self.read.assignments.iter().filter_map(|held| held.expires_at).filter(|end| now < *end).min()
     }
 
-    /// Whether a token that was issued then, in seconds since 1970, was not ended by switching the client off or on.
-    pub fn keeps_token(&self, issued_at: i64) -> bool {
-        self.read.switched.is_none_or(|switched| issued_at >= switched.tokens_from)
+    /// For a client: how often it was switched off.
+    pub fn generation(&self) -> i32 {
+        self.read.generation
     }
 
     /// The principal with everything it holds at `now`, or would hold if it were not switched off.

@@ -3,8 +3,8 @@
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
-use super::{Error, clients, unreadable};
-use crate::model::{Assignment, Principal, PrincipalKind, Revision, RoleName, Switched};
+use super::{Error, unreadable};
+use crate::model::{Assignment, Principal, PrincipalKind, Revision, RoleName};
 
 /// A principal's standing as of a revision.
 #[derive(Clone, Debug)]
@@ -13,8 +13,8 @@ pub struct Standing {
     pub revision: Revision,
     /// Whether the principal exists and is active.
     pub active: bool,
-    /// For a client: when it was last switched off or on.
-    pub switched: Option<Switched>,
+    /// For a client: how often it was switched off.
+    pub generation: i32,
     /// What it was assigned, expired or not.
     pub assignments: Vec<Assignment>,
 }
@@ -27,8 +27,7 @@ pub async fn standing(db: impl PgExecutor<'_>, principal: &Principal) -> Result<
     };
     let rows = sqlx::query!(
         r#"SELECT state.revision,
-             coalesce(u.active, c.active, false) AS "active!", c.switched_at AS "switched_at?",
-             c.tokens_from AS "tokens_from?",
+             coalesce(u.active, c.active, false) AS "active!", coalesce(c.generation, 0) AS "generation!",
              a.role AS "role?", a.expires_at AS "expires_at?"
            FROM state
            LEFT JOIN users u ON u.id = $1
@@ -40,12 +39,11 @@ pub async fn standing(db: impl PgExecutor<'_>, principal: &Principal) -> Result<
     );
     let rows = rows.fetch_all(db).await?;
     let first = rows.first().ok_or_else(|| Error::Unreadable("no revision".to_owned()))?;
-    let (revision, active) = (Revision(first.revision), first.active);
-    let switched = clients::switched(first.switched_at, first.tokens_from);
+    let (revision, active, generation) = (Revision(first.revision), first.active, first.generation);
     let held = rows.into_iter().filter_map(|row| Some((row.role?, row.expires_at)));
     let assignments =
         held.map(|(role, expires_at)| Ok(Assignment { role: unreadable("a role name", role.parse())?, expires_at }));
-    Ok(Standing { revision, active, switched, assignments: assignments.collect::<Result<_, Error>>()? })
+    Ok(Standing { revision, active, generation, assignments: assignments.collect::<Result<_, Error>>()? })
 }
 
 /// An assignment with the time it was made.

@@ -5,7 +5,7 @@ use sqlx::PgExecutor;
 use time::OffsetDateTime;
 
 use super::{Error, unreadable};
-use crate::model::{ClientId, ScopeSet, SessionId};
+use crate::model::{Client, ClientId, ScopeSet, SessionId};
 
 /// A request that waits.
 #[derive(Clone, Debug)]
@@ -26,31 +26,32 @@ pub struct Waiting {
 pub async fn insert(
     db: impl PgExecutor<'_>,
     hash: &[u8; 32],
-    client: &ClientId,
+    client: &Client,
     parameters: &Value,
     now: OffsetDateTime,
     expires_at: OffsetDateTime,
 ) -> Result<(), Error> {
     sqlx::query!(
-        "INSERT INTO authorization_requests (hash, client_id, parameters, created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO authorization_requests (hash, client_id, parameters, created_at, expires_at, generation)
+         VALUES ($1, $2, $3, $4, $5, $6)",
         hash.as_slice(),
-        client.as_str(),
+        client.id.as_str(),
         parameters,
         now,
-        expires_at
+        expires_at,
+        client.generation
     )
     .execute(db)
     .await?;
     Ok(())
 }
 
-/// One that waits at `now`, and came since the client was last switched off or on.
+/// One that waits at `now`, of a client that was not switched off since.
 pub async fn find(db: impl PgExecutor<'_>, hash: &[u8; 32], now: OffsetDateTime) -> Result<Option<Waiting>, Error> {
     let row = sqlx::query!(
         "SELECT client_id, parameters, r.created_at, answered_in, agreed_scope
          FROM authorization_requests r JOIN clients c ON c.id = r.client_id
-         WHERE hash = $1 AND expires_at > $2 AND (c.switched_at IS NULL OR r.created_at >= c.switched_at)",
+         WHERE hash = $1 AND expires_at > $2 AND c.active AND c.generation = r.generation",
         hash.as_slice(),
         now
     );

@@ -22,6 +22,7 @@ pub enum Which<'a> {
 pub(super) struct Row {
     pub id: Uuid,
     pub client_id: String,
+    pub generation: i32,
     pub user_id: Uuid,
     pub session_id: Uuid,
     pub scope: String,
@@ -77,6 +78,7 @@ pub(super) fn read(row: Row) -> Result<Authorization, Error> {
     Ok(Authorization {
         id: AuthorizationId(row.id),
         client: unreadable("a client id", row.client_id.parse())?,
+        generation: row.generation,
         login: Login {
             user: UserId(row.user_id),
             session: SessionId(row.session_id),

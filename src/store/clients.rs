@@ -4,7 +4,7 @@ use sqlx::{PgExecutor, types::Json};
 use time::OffsetDateTime;
 
 use super::{Error, unreadable};
-use crate::model::{Client, ClientId, ClientMetadata, Switched};
+use crate::model::{Client, ClientId, ClientMetadata};
 
 /// A client as its row has it.
 pub(super) struct ClientRow {
@@ -14,8 +14,7 @@ pub(super) struct ClientRow {
     pub self_registered: bool,
     pub active: bool,
     pub created_at: OffsetDateTime,
-    pub switched_at: Option<OffsetDateTime>,
-    pub tokens_from: Option<i64>,
+    pub generation: i32,
 }
 
 /// SHA-256 of a secret of 256 random bits.
@@ -52,15 +51,14 @@ pub async fn insert(db: impl PgExecutor<'_>, known: &Known) -> Result<bool, Erro
 /// Writes what may change of a client, and its secret; false when there is no such client.
 pub async fn update(db: impl PgExecutor<'_>, client: &Client, secret: Option<SecretHash>) -> Result<bool, Error> {
     let update = sqlx::query!(
-        "UPDATE clients SET metadata = $2, secret_hash = $3, first_party = $4, active = $5, switched_at = $6,
-                            tokens_from = $7 WHERE id = $1",
+        "UPDATE clients SET metadata = $2, secret_hash = $3, first_party = $4, active = $5, generation = $6
+         WHERE id = $1",
         client.id.as_str(),
         Json(&client.metadata) as _,
         secret.as_ref().map(|hash| hash.as_slice()),
         client.first_party,
         client.active,
-        client.switched.map(|switched| switched.at),
-        client.switched.map(|switched| switched.tokens_from)
+        client.generation
     );
     Ok(update.execute(db).await?.rows_affected() == 1)
 }
@@ -89,7 +87,7 @@ pub async fn find(db: impl PgExecutor<'_>, id: &ClientId) -> Result<Option<Clien
 pub async fn find_known(db: impl PgExecutor<'_>, id: &ClientId) -> Result<Option<Known>, Error> {
     let row = sqlx::query!(
         r#"SELECT id, metadata AS "metadata: Json<ClientMetadata>", first_party, self_registered, active, created_at,
-                  switched_at, tokens_from, secret_hash, registration_hash FROM clients WHERE id = $1"#,
+                  generation, secret_hash, registration_hash FROM clients WHERE id = $1"#,
         id.as_str()
     );
     let Some(r) = row.fetch_optional(db).await? else { return Ok(None) };
@@ -102,8 +100,7 @@ pub async fn find_known(db: impl PgExecutor<'_>, id: &ClientId) -> Result<Option
         self_registered: r.self_registered,
         active: r.active,
         created_at: r.created_at,
-        switched_at: r.switched_at,
-        tokens_from: r.tokens_from,
+        generation: r.generation,
     };
     Ok(Some(Known { client: read(row)?, secret, registration }))
 }
@@ -113,7 +110,7 @@ pub async fn list(db: impl PgExecutor<'_>, after: &str, limit: i64) -> Result<Ve
     let rows = sqlx::query_as!(
         ClientRow,
         r#"SELECT id, metadata AS "metadata: Json<ClientMetadata>", first_party, self_registered, active, created_at,
-                  switched_at, tokens_from
+                  generation
            FROM clients WHERE id > $1 ORDER BY id LIMIT $2"#,
         after,
         limit
@@ -129,11 +126,6 @@ pub(super) fn read(row: ClientRow) -> Result<Client, Error> {
         self_registered: row.self_registered,
         active: row.active,
         created_at: row.created_at,
-        switched: switched(row.switched_at, row.tokens_from),
+        generation: row.generation,
     })
-}
-
-/// When a client was switched, of its row.
-pub(super) fn switched(at: Option<OffsetDateTime>, tokens_from: Option<i64>) -> Option<Switched> {
-    at.zip(tokens_from).map(|(at, tokens_from)| Switched { at, tokens_from })
 }

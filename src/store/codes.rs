@@ -61,8 +61,8 @@ pub async fn insert(
     let login = &authorization.login;
     sqlx::query!(
         "INSERT INTO authorization_codes (hash, authorization_id, client_id, user_id, session_id, redirect_uri, scope,
-           resources, nonce, code_challenge, claims, dpop_jkt, auth_time, amr, created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+           resources, nonce, code_challenge, claims, dpop_jkt, auth_time, amr, created_at, expires_at, generation)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
         hash.as_slice(),
         authorization.id.0,
         authorization.client.as_str(),
@@ -79,6 +79,7 @@ pub async fn insert(
         &login.amr,
         authorization.created_at,
         expires_at,
+        authorization.generation,
     )
     .execute(db)
     .await?;
@@ -94,13 +95,14 @@ pub async fn redeem(db: impl PgExecutor<'_>, attempt: &Attempt<'_>) -> Result<Re
              SELECT *, 'offline_access' = ANY (string_to_array(scope, ' ')) AS offline FROM spent
              WHERE client_id = $3 AND redirect_uri = $4 AND code_challenge IS NOT DISTINCT FROM $5
                AND (dpop_jkt IS NULL OR dpop_jkt = $6) AND expires_at > $2
-               AND EXISTS (SELECT FROM clients c WHERE c.id = client_id AND c.active
-                           AND (c.switched_at IS NULL OR spent.created_at >= c.switched_at))
+               AND EXISTS (SELECT FROM clients c
+                           WHERE c.id = spent.client_id AND c.active AND c.generation = spent.generation)
            ), made AS (
              INSERT INTO authorizations (id, client_id, user_id, session_id, scope, resources, auth_time, amr, dpop_jkt,
-                                         created_at, expires_at, claims)
+                                         created_at, expires_at, claims, generation)
              SELECT authorization_id, client_id, user_id, session_id, scope, resources, auth_time, amr, $6,
-                    $2, CASE WHEN offline THEN $7::timestamptz ELSE $8::timestamptz END, claims FROM good
+                    $2, CASE WHEN offline THEN $7::timestamptz ELSE $8::timestamptz END, claims, generation
+             FROM good
            ), led AS (
              INSERT INTO session_clients (session_id, client_id) SELECT session_id, client_id FROM good
              ON CONFLICT DO NOTHING
@@ -109,7 +111,7 @@ pub async fn redeem(db: impl PgExecutor<'_>, attempt: &Attempt<'_>) -> Result<Re
              SELECT $9, authorization_id, $2, $10 FROM good WHERE offline
            )
            SELECT authorization_id AS id, client_id, user_id, session_id, scope, resources, auth_time, amr, dpop_jkt,
-                  created_at, expires_at, redirect_uri, nonce, code_challenge,
+                  created_at, expires_at, redirect_uri, nonce, code_challenge, generation,
                   claims AS "claims: Json<RequestedClaims>",
                   EXISTS (SELECT FROM spent) AS "spent!", EXISTS (SELECT FROM good) AS "good!"
            FROM authorization_codes WHERE hash = $1"#,
@@ -134,6 +136,7 @@ pub async fn redeem(db: impl PgExecutor<'_>, attempt: &Attempt<'_>) -> Result<Re
     let authorization = authorizations::read(authorizations::Row {
         id: row.id,
         client_id: row.client_id,
+        generation: row.generation,
         user_id: row.user_id,
         session_id: row.session_id,
         scope: row.scope,

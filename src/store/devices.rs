@@ -55,8 +55,8 @@ pub async fn insert(
 ) -> Result<bool, Error> {
     let insert = sqlx::query!(
         "INSERT INTO device_codes (hash, user_code_hash, client_id, scope, resources, authorization_id, wait_seconds,
-                                   created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT ON CONSTRAINT device_codes_user_code_key DO NOTHING",
+                                   created_at, expires_at, generation)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT ON CONSTRAINT device_codes_user_code_key DO NOTHING",
         hash.as_slice(),
         user_code.as_slice(),
         device.client.as_str(),
@@ -66,6 +66,7 @@ pub async fn insert(
         wait,
         now,
         expires_at,
+        device.generation,
     );
     Ok(insert.execute(db).await?.rows_affected() == 1)
 }
@@ -78,15 +79,17 @@ pub async fn find(
 ) -> Result<Option<Device>, Error> {
     let hashes: Vec<&[u8]> = user_codes.iter().map(<[u8; 32]>::as_slice).collect();
     let row = sqlx::query!(
-        "SELECT client_id, scope, resources, authorization_id FROM device_codes d JOIN clients c ON c.id = d.client_id
+        "SELECT client_id, d.generation, scope, resources, authorization_id
+         FROM device_codes d JOIN clients c ON c.id = d.client_id
          WHERE user_code_hash = ANY ($1) AND allowed IS NULL AND expires_at > $2
-           AND (c.switched_at IS NULL OR d.created_at >= c.switched_at)",
+           AND c.active AND c.generation = d.generation",
         hashes.as_slice() as &[&[u8]],
         now
     );
     let Some(row) = row.fetch_optional(db).await? else { return Ok(None) };
     Ok(Some(Device {
         client: unreadable("a client id", row.client_id.parse())?,
+        generation: row.generation,
         scope: unreadable("a scope", row.scope.parse())?,
         resources: row.resources,
         authorization: AuthorizationId(row.authorization_id),
@@ -122,8 +125,7 @@ pub async fn redeem(db: impl PgExecutor<'_>, attempt: &Attempt<'_>) -> Result<Re
         r#"WITH before AS (
              SELECT hash, coalesce(polled_at + make_interval(secs => wait_seconds) > $3, false) AS early
              FROM device_codes d JOIN clients c ON c.id = d.client_id
-             WHERE hash = $1 AND client_id = $2 AND c.active
-               AND (c.switched_at IS NULL OR d.created_at >= c.switched_at)
+             WHERE hash = $1 AND client_id = $2 AND c.active AND c.generation = d.generation
              FOR UPDATE OF d
            ), polled AS (
              UPDATE device_codes d SET polled_at = $3,
@@ -138,8 +140,9 @@ pub async fn redeem(db: impl PgExecutor<'_>, attempt: &Attempt<'_>) -> Result<Re
              FROM polled WHERE redeemed_at IS NOT NULL
            ), made AS (
              INSERT INTO authorizations (id, client_id, user_id, session_id, scope, resources, auth_time, amr, dpop_jkt,
-                                         created_at, expires_at)
-             SELECT authorization_id, client_id, user_id, session_id, scope, resources, auth_time, amr, $7, $3, ends_at
+                                         created_at, expires_at, generation)
+             SELECT authorization_id, client_id, user_id, session_id, scope, resources, auth_time, amr, $7, $3, ends_at,
+                    generation
              FROM good
            ), led AS (
              INSERT INTO session_clients (session_id, client_id) SELECT session_id, client_id FROM good
@@ -148,7 +151,7 @@ pub async fn redeem(db: impl PgExecutor<'_>, attempt: &Attempt<'_>) -> Result<Re
              INSERT INTO refresh_tokens (hash, authorization_id, created_at, expires_at)
              SELECT $8, authorization_id, $3, $9 FROM good WHERE offline
            )
-           SELECT c.authorization_id AS id, c.client_id, c.scope, c.resources,
+           SELECT c.authorization_id AS id, c.client_id, c.generation, c.scope, c.resources,
                   p.hash IS NOT NULL AS "polled!", coalesce(p.early, false) AS "early!",
                   p.allowed IS FALSE AS "denied!", coalesce(p.expires_at <= $3, false) AS "expired!",
                   g.user_id AS "user_id?", g.session_id AS "session_id?", g.auth_time AS "auth_time?", g.amr AS "amr?",
@@ -181,6 +184,7 @@ pub async fn redeem(db: impl PgExecutor<'_>, attempt: &Attempt<'_>) -> Result<Re
     let authorization = authorizations::read(authorizations::Row {
         id: row.id,
         client_id: row.client_id,
+        generation: row.generation,
         user_id,
         session_id,
         scope: row.scope,

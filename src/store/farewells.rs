@@ -43,8 +43,7 @@ pub async fn concerned(
              UNION SELECT session_id, client_id FROM authorizations WHERE id = ANY ($2)
            )
            SELECT e.session_id AS "session!", c.id, c.metadata AS "metadata: Json<ClientMetadata>", c.first_party,
-                  c.self_registered, c.active, c.created_at, c.switched_at,
-                  c.tokens_from
+                  c.self_registered, c.active, c.created_at, c.generation
            FROM ended e JOIN clients c ON c.id = e.client_id
            WHERE c.active AND c.metadata ->> 'backchannel_logout_uri' IS NOT NULL"#,
         &sessions,
@@ -58,8 +57,7 @@ pub async fn concerned(
             self_registered: row.self_registered,
             active: row.active,
             created_at: row.created_at,
-            switched_at: row.switched_at,
-            tokens_from: row.tokens_from,
+            generation: row.generation,
         })?;
         Ok((SessionId(row.session), client))
     });

@@ -78,7 +78,7 @@ impl RefreshTokens {
 
 async fn find(pool: &Pool, hashes: &[Hash]) -> Result<Vec<Option<Presented>>, Error> {
     let rows = sqlx::query!(
-        r#"SELECT a.id, client_id, user_id, session_id, scope, resources, auth_time, amr, dpop_jkt, a.created_at,
+        r#"SELECT a.id, client_id, generation, user_id, session_id, scope, resources, auth_time, amr, dpop_jkt, a.created_at,
                   a.expires_at, claims AS "claims: Json<RequestedClaims>", t.created_at AS issued_at,
                   t.expires_at AS token_expires_at, t.used_at IS NOT NULL AS "used!", a.ended_at IS NOT NULL AS "ended!",
                   t.hash AS "hash: Hash"
@@ -92,6 +92,7 @@ async fn find(pool: &Pool, hashes: &[Hash]) -> Result<Vec<Option<Presented>>, Er
         let authorization = authorizations::read(authorizations::Row {
             id: row.id,
             client_id: row.client_id,
+            generation: row.generation,
             user_id: row.user_id,
             session_id: row.session_id,
             scope: row.scope,
@@ -133,7 +134,7 @@ async fn rotate(pool: &Pool, rotations: &[Rotation]) -> Result<Vec<bool>, Error>
                AND asked.at < (SELECT a.expires_at
                                FROM authorizations a JOIN clients c ON c.id = ANY (ARRAY[a.client_id])
                                WHERE a.id = t.authorization_id AND a.ended_at IS NULL
-                                 AND c.active AND (c.switched_at IS NULL OR a.created_at >= c.switched_at))
+                                 AND c.active AND c.generation = a.generation)
              RETURNING t.authorization_id, asked.new, asked.jkt, asked.at, asked.expires_at
            ), bound AS (
              UPDATE authorizations a SET dpop_jkt = spent.jkt FROM spent

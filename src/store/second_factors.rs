@@ -232,7 +232,8 @@ pub async fn insert_challenge(
     expires_at: OffsetDateTime,
 ) -> Result<(), Error> {
     sqlx::query!(
-        "INSERT INTO mfa_challenges (hash, user_id, client_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO mfa_challenges (hash, user_id, client_id, created_at, expires_at, generation)
+         SELECT $1, $2, $3, $4, $5, coalesce((SELECT generation FROM clients WHERE id = $3), 0)",
         hash.as_slice(),
         user.0,
         client.map(ClientId::as_str),
@@ -252,7 +253,8 @@ pub async fn find_challenge(
 ) -> Result<Option<Challenge>, Error> {
     let row = sqlx::query!(
         "SELECT user_id, client_id, c.created_at FROM mfa_challenges c JOIN users u ON u.id = user_id
-         WHERE hash = $1 AND expires_at > $2 AND u.active",
+         WHERE hash = $1 AND expires_at > $2 AND u.active
+           AND NOT EXISTS (SELECT FROM clients WHERE id = c.client_id AND generation <> c.generation)",
         hash.as_slice(),
         now
     );

@@ -45,6 +45,8 @@ pub struct Judged<'a> {
 pub struct Allowed<'a> {
     /// Its id.
     pub id: AuthorizationId,
+    /// At which generation of the application.
+    pub generation: i32,
     /// What for.
     pub scope: &'a ScopeSet,
     /// For which resource servers.
@@ -85,8 +87,8 @@ pub async fn open(
            RETURNING id
          ), authorized AS (
            INSERT INTO authorizations (id, client_id, user_id, session_id, scope, resources, auth_time, amr, dpop_jkt,
-                                       created_at, expires_at)
-           SELECT $24, $4, $2, id, $25, $26, $5, $6, $27, $9, $28 FROM opened WHERE $24::uuid IS NOT NULL
+                                       created_at, expires_at, generation)
+           SELECT $24, $4, $2, id, $25, $26, $5, $6, $27, $9, $28, coalesce($31::integer, 0) FROM opened WHERE $24::uuid IS NOT NULL
            RETURNING id
          ), led AS (
            INSERT INTO session_clients (session_id, client_id) SELECT $1, $4 FROM authorized
@@ -127,6 +129,7 @@ pub async fn open(
         allowed.map(|allowed| allowed.expires_at),
         first.map(|(hash, _)| hash.as_slice()),
         first.map(|(_, expires_at)| *expires_at),
+        allowed.map(|allowed| allowed.generation),
     );
     Ok(opened.execute(db).await?.rows_affected() == 1)
 }

@@ -34,6 +34,9 @@ pub(super) struct Claims<'a> {
     amr: Option<Cow<'a, [String]>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cnf: Option<Confirmation<'a>>,
+    /// At which generation of the client; left out at the first.
+    #[serde(default, rename = "gen", skip_serializing_if = "is_first")]
+    generation: i32,
     /// The person's id, sealed, where `sub` is a name that is for this client alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     uid: Option<String>,
@@ -53,6 +56,10 @@ enum Audience<'a> {
 #[derive(Serialize, Deserialize)]
 struct Confirmation<'a> {
     jkt: Cow<'a, str>,
+}
+
+fn is_first(generation: &i32) -> bool {
+    *generation == 0
 }
 
 impl<'a> Claims<'a> {
@@ -91,6 +98,10 @@ impl<'a> Claims<'a> {
             acr: login.map(|login| Cow::Borrowed(login.acr())),
             amr: login.map(|login| Cow::Borrowed(login.amr.as_slice())),
             cnf: token.jkt.map(|jkt| Confirmation { jkt: Cow::Borrowed(jkt) }),
+            generation: match token.subject {
+                Subject::Client => token.client.generation,
+                Subject::Person(authorization, _) => authorization.generation,
+            },
             uid: pairwise.map(seal).transpose()?,
             userinfo_claims: match token.subject {
                 Subject::Client => BTreeSet::new(),
@@ -146,6 +157,7 @@ impl<'a> Claims<'a> {
             userinfo_claims: self.userinfo_claims,
             jkt: self.cnf.map(|confirmation| confirmation.jkt.into_owned()),
             revocable: [Some(format!("jti:{}", self.jti)), authorization, sid].into_iter().flatten().collect(),
+            generation: self.generation,
             issued_at: self.iat,
             expires_at: self.exp,
             jti: self.jti,

@@ -84,8 +84,6 @@ pub struct AccessToken<'a> {
     pub resources: &'a [String],
     /// Thumbprint of the key that it is bound to (RFC 9449).
     pub jkt: Option<&'a str>,
-    /// As of when it is good.
-    pub at: OffsetDateTime,
 }
 
 /// A token that was just made.
@@ -131,9 +129,8 @@ impl Tokens {
 
     /// Makes an access token (RFC 9068).
     pub fn issue(&self, token: &AccessToken<'_>) -> Result<Issued, CryptoError> {
-        let (scope, at) = (token.scope.to_string(), token.at.unix_timestamp());
-        let at = token.client.switched.map_or(at, |switched| at.max(switched.tokens_from));
-        let claims = Claims::new(&self.settings, token, &scope, at, |user| self.keys.seal_user(user))?;
+        let (scope, now) = (token.scope.to_string(), self.clock.now().unix_timestamp());
+        let claims = Claims::new(&self.settings, token, &scope, now, |user| self.keys.seal_user(user))?;
         Ok(Issued {
             token: self.keys.sign(Algorithm::Es256, ACCESS, &claims)?,
             expires_in: self.settings.access.whole_seconds().unsigned_abs(),

@@ -16,6 +16,8 @@ pub struct Verified {
     pub subject: String,
     /// By which client.
     pub client: ClientId,
+    /// At which of its generations.
+    pub generation: i32,
     /// What for.
     pub scopes: ScopeSet,
     /// For a person: how they logged in.

@@ -114,7 +114,7 @@ pub async fn is_live(app: &App, token: &Verified) -> Result<bool, ApiError> {
     let client = Principal::Client(token.client.clone());
     let standing = app.pdp.standing(&client).await?;
     Ok(standing.active()
-        && standing.keeps_token(token.issued_at)
+        && token.generation >= standing.generation()
         && (token.principal == client || app.pdp.standing(&token.principal).await?.active()))
 }
 

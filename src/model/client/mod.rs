@@ -29,38 +29,23 @@ pub struct Client {
     pub active: bool,
     /// When it was registered.
     pub created_at: OffsetDateTime,
-    /// When it was last switched off or on, if ever.
-    pub switched: Option<Switched>,
-}
-
-/// When a client was switched off or on. What came about for it before is good no more, so that being switched on again
-/// gives nothing back (V-059); and one time stands for all of it, however much there is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Switched {
-    /// When.
-    pub at: OffsetDateTime,
-    /// Tokens tell whole seconds, since 1970: those of the times before say an earlier one, and the first since say this.
-    pub tokens_from: i64,
+    /// How often it was switched off. What came about for it at an earlier one is good no more, whenever that was: a
+    /// node that had not heard of it yet says the number that it knew.
+    pub generation: i32,
 }
 
 impl Client {
     /// A client that nobody registered over HTTP: of a command, of the demo data, of a test.
     pub fn new(id: ClientId, metadata: ClientMetadata, now: OffsetDateTime) -> Self {
-        Self { id, metadata, first_party: false, self_registered: false, active: true, created_at: now, switched: None }
+        Self { id, metadata, first_party: false, self_registered: false, active: true, created_at: now, generation: 0 }
     }
 
-    /// Switches it off or on.
-    pub fn switch(&mut self, on: bool, now: OffsetDateTime) {
-        // No token says a later second than this, or than the one from which on they were good.
-        let next = now.unix_timestamp() + 1;
-        let least = self.switched.map_or(next, |before| if on { before.tokens_from } else { before.tokens_from + 1 });
+    /// Switches it off or on. Being on again gives nothing back (V-059).
+    pub fn switch(&mut self, on: bool) {
+        if self.active && !on {
+            self.generation = self.generation.saturating_add(1);
+        }
         self.active = on;
-        self.switched = Some(Switched { at: now, tokens_from: next.max(least) });
-    }
-
-    /// Whether something that came about for it then was not ended by switching it off or on.
-    pub fn keeps(&self, made_at: OffsetDateTime) -> bool {
-        self.switched.is_none_or(|switched| made_at >= switched.at)
     }
 
     /// What people call it.

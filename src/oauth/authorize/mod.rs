@@ -120,7 +120,7 @@ impl Place<'_> {
     async fn hold(&self, session: Option<&SessionRecord>) -> Result<crate::web::browser::ReturnTo, ApiError> {
         match &self.waiting {
             Some(waiting) if waiting.taken => Ok(waiting.next()),
-            before => waiting::hold(self.app, &self.client.id, self.parameters, session, before.as_ref()).await,
+            before => waiting::hold(self.app, self.client, self.parameters, session, before.as_ref()).await,
         }
     }
 
@@ -160,6 +160,7 @@ impl Place<'_> {
         let authorization = Authorization {
             id: AuthorizationId::new(),
             client: self.client.id.clone(),
+            generation: self.client.generation,
             login: Login::from(session),
             scope,
             resources: request.resources.clone(),

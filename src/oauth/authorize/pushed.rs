@@ -60,6 +60,6 @@ pub async fn push(State(app): State<App>, headers: HeaderMap, form: Form) -> Res
         other => other.into(),
     })?;
     request::read(&app, client, &parameters, true).map_err(OAuthError::Authorization)?;
-    let request_uri = waiting::push(&app, &client.id, &parameters, Duration::seconds(LIFETIME)).await?;
+    let request_uri = waiting::push(&app, client, &parameters, Duration::seconds(LIFETIME)).await?;
     Ok((StatusCode::CREATED, no_store(), Json(Pushed { request_uri, expires_in: LIFETIME })))
 }

@@ -7,7 +7,7 @@ use time::{Duration, OffsetDateTime};
 use crate::{
     app::App,
     crypto::{Opaque, digest},
-    model::{ClientId, ScopeSet, SessionId, SessionRecord},
+    model::{Client, ScopeSet, SessionId, SessionRecord},
     oauth::Parameters,
     store::{self, authorization_requests as requests},
     web::{ApiError, browser::ReturnTo},
@@ -127,7 +127,7 @@ impl Waiting {
 /// It is too long, or somebody else came with `before`.
 pub async fn hold(
     app: &App,
-    client: &ClientId,
+    client: &Client,
     parameters: &Parameters,
     session: Option<&SessionRecord>,
     before: Option<&Waiting>,
@@ -146,19 +146,14 @@ pub async fn hold(
 }
 
 /// Takes in what a client pushed. Answers its `request_uri`.
-pub async fn push(
-    app: &App,
-    client: &ClientId,
-    parameters: &Parameters,
-    lifetime: Duration,
-) -> Result<String, ApiError> {
+pub async fn push(app: &App, client: &Client, parameters: &Parameters, lifetime: Duration) -> Result<String, ApiError> {
     let handle = Opaque::new(Opaque::PUSHED)?;
     keep(app, &handle, client, Kept { encoded: parameters.encoded(), seen: None, pushed: Some(true) }, lifetime)
         .await?;
     Ok(format!("{URN}{}", handle.expose()))
 }
 
-async fn keep(app: &App, handle: &Opaque, client: &ClientId, kept: Kept, lifetime: Duration) -> Result<(), ApiError> {
+async fn keep(app: &App, handle: &Opaque, client: &Client, kept: Kept, lifetime: Duration) -> Result<(), ApiError> {
     if kept.encoded.len() > LONGEST {
         let message = format!("the request is too long: send at most {LONGEST} bytes");
         return Err(ApiError::BadRequest { code: "invalid_request", message });

@@ -58,7 +58,6 @@ pub async fn grant(app: &App, asker: Asker<'_>) -> Result<TokenResponse, OAuthEr
         nonce: None,
         refresh: scope.contains(ScopeSet::OFFLINE).then_some(&refresh),
         jkt,
-        at: now,
     };
     issue.issue(app, asker).await
 }

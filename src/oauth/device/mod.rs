@@ -70,6 +70,7 @@ pub async fn authorize(
     }
     let device = Device {
         client: client.id.clone(),
+        generation: client.generation,
         scope: scope(client, &form)?,
         resources: resources::asked(&form)?,
         authorization: AuthorizationId::new(),

@@ -73,6 +73,8 @@ impl Held {
         let app = TestApp::spawn().await;
         let admin = app.admin().await;
         let ana = app.person("ana").await;
+        let scope = "openid profile email offline_access";
+        admin.update_client(&ana.shop.who().id, json!({ "scope": scope })).await.is(200);
         let other = ana.with_token(&ana.sign_in().await.is(200));
         let sessions = [ana.session(), session_of(&other), SessionId::new()];
         let mut tokens = Vec::new();
@@ -280,4 +282,35 @@ async fn what_a_client_is_given_while_it_is_switched_off_ends_v059() {
             made.oauth(400, "invalid_grant");
         }
     }
+}
+
+/// A node that has not heard of it yet asks the database, which gives nothing out for what came about before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_has_not_heard_gives_nothing_out_v059() {
+    let app = TestApp::spawn().await;
+    let admin = app.admin().await;
+    let ana = app.person("ana").await;
+    let (shop, screen) = (app.web_client(&admin, json!({})).await, app.television(&admin, json!({})).await);
+    let mut browser = app.browser_of(&ana).await;
+    let refresh = shop.offline_tokens(&mut browser).await.text_at("/refresh_token");
+    let code = shop.code(&mut browser, &[]).await;
+    let (allowed, shown) = (screen.begin("openid").await, screen.begin("openid").await);
+    allowed.answered(&mut browser, "allow").await;
+    browser.open(&shop.path(&[("prompt", "consent")])).await;
+    let waiting = browser.at.clone();
+    let (authenticator, _) = ana.enable_totp(&app).await;
+    app.next_step();
+    let challenge = ana.first_step().await;
+
+    let mut conn = app.database.connect().await;
+    sqlx::query("UPDATE clients SET generation = generation + 1").execute(&mut conn).await.unwrap();
+
+    shop.redeem(&code).await.oauth(400, "invalid_grant");
+    shop.refresh(&refresh, &[]).await.oauth(400, "invalid_grant");
+    allowed.ask().await.oauth(400, "invalid_grant");
+    ana.shop.second_step(&challenge, &authenticator.code()).await.oauth(400, "invalid_grant");
+    assert_eq!(browser.get(&waiting).await.status, 400);
+    browser.open("/device").await;
+    browser.submit("/device", &[("user_code", &shown.shown)]).await;
+    browser.says("No device shows this code");
 }
