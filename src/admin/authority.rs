@@ -117,7 +117,12 @@ async fn on_record(app: &App, caller: &Caller, act: &Act<'_>, allowed: Result<()
 
 /// Succeeds when the caller is allowed every one of these acts in an open write.
 pub async fn authorize(write: &mut Write, caller: &Caller, acts: &[Act<'_>]) -> Result<(), ApiError> {
-    let holder = write.holder(caller.principal()).await?.ok_or(ApiError::Unauthorized { presented: true })?;
+    let dead = || ApiError::Unauthorized { presented: true };
+    let token = caller.token();
+    if !write.client_stands(&token.client, token.generation).await? {
+        return Err(dead());
+    }
+    let holder = write.holder(caller.principal()).await?.ok_or_else(dead)?;
     for act in acts {
         let held = match &act.gives {
             Gives::Principal(principal) => {

@@ -17,7 +17,7 @@ use super::{
     sync::Next,
 };
 use crate::{
-    model::{EntityRef, Json, Principal, Revision, RoleName},
+    model::{ClientId, EntityRef, Json, Principal, Revision, RoleName},
     policy::{Holder, Snapshot},
     store::{self, Conn, Tx, revision::Change},
 };
@@ -93,6 +93,12 @@ impl Write {
         let holder = standing.holder(&self.base, principal, self.pdp.clock.now());
         self.holders.insert(principal.clone(), holder.clone());
         Ok(holder)
+    }
+
+    /// Whether a client may act, and was not switched off since this generation.
+    pub async fn client_stands(&mut self, client: &ClientId, generation: i32) -> Result<bool, Error> {
+        let standing = Standing::read_in(&mut self.tx, &Principal::Client(client.clone())).await?;
+        Ok(standing.active() && generation >= standing.generation())
     }
 
     /// What a principal holds, or would hold if it were not switched off.

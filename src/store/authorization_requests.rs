@@ -5,13 +5,15 @@ use sqlx::PgExecutor;
 use time::OffsetDateTime;
 
 use super::{Error, unreadable};
-use crate::model::{Client, ClientId, ScopeSet, SessionId};
+use crate::model::{ClientId, ScopeSet, SessionId};
 
 /// A request that waits.
 #[derive(Clone, Debug)]
 pub struct Waiting {
     /// Who asks.
     pub client: ClientId,
+    /// At which of its generations.
+    pub generation: i32,
     /// The parameters, as they were sent.
     pub parameters: Value,
     /// Since when it waits.
@@ -26,7 +28,8 @@ pub struct Waiting {
 pub async fn insert(
     db: impl PgExecutor<'_>,
     hash: &[u8; 32],
-    client: &Client,
+    client: &ClientId,
+    generation: i32,
     parameters: &Value,
     now: OffsetDateTime,
     expires_at: OffsetDateTime,
@@ -35,11 +38,11 @@ pub async fn insert(
         "INSERT INTO authorization_requests (hash, client_id, parameters, created_at, expires_at, generation)
          VALUES ($1, $2, $3, $4, $5, $6)",
         hash.as_slice(),
-        client.id.as_str(),
+        client.as_str(),
         parameters,
         now,
         expires_at,
-        client.generation
+        generation
     )
     .execute(db)
     .await?;
@@ -49,7 +52,7 @@ pub async fn insert(
 /// One that waits at `now`, of a client that was not switched off since.
 pub async fn find(db: impl PgExecutor<'_>, hash: &[u8; 32], now: OffsetDateTime) -> Result<Option<Waiting>, Error> {
     let row = sqlx::query!(
-        "SELECT client_id, parameters, r.created_at, answered_in, agreed_scope
+        "SELECT client_id, r.generation, parameters, r.created_at, answered_in, agreed_scope
          FROM authorization_requests r JOIN clients c ON c.id = r.client_id
          WHERE hash = $1 AND expires_at > $2 AND c.active AND c.generation = r.generation",
         hash.as_slice(),
@@ -58,6 +61,7 @@ pub async fn find(db: impl PgExecutor<'_>, hash: &[u8; 32], now: OffsetDateTime)
     let Some(row) = row.fetch_optional(db).await? else { return Ok(None) };
     Ok(Some(Waiting {
         client: unreadable("a client id", row.client_id.parse())?,
+        generation: row.generation,
         parameters: row.parameters,
         created_at: row.created_at,
         answered_in: row.answered_in.map(SessionId),

@@ -160,7 +160,7 @@ impl Place<'_> {
         let authorization = Authorization {
             id: AuthorizationId::new(),
             client: self.client.id.clone(),
-            generation: self.client.generation,
+            generation: self.waiting.as_ref().map_or(self.client.generation, |waiting| waiting.generation),
             login: Login::from(session),
             scope,
             resources: request.resources.clone(),

@@ -7,7 +7,7 @@ use time::{Duration, OffsetDateTime};
 use crate::{
     app::App,
     crypto::{Opaque, digest},
-    model::{Client, ScopeSet, SessionId, SessionRecord},
+    model::{Client, ClientId, ScopeSet, SessionId, SessionRecord},
     oauth::Parameters,
     store::{self, authorization_requests as requests},
     web::{ApiError, browser::ReturnTo},
@@ -32,6 +32,8 @@ pub struct Waiting {
     pub pushed: bool,
     /// Somebody has come with it.
     pub taken: bool,
+    /// At which generation of the client it came.
+    pub generation: i32,
     since: OffsetDateTime,
     /// When whoever came with it had proven who they are, in microseconds since 1970.
     seen: Option<i64>,
@@ -88,6 +90,7 @@ impl Waiting {
             parameters: Parameters::read(kept.encoded.as_bytes())?,
             pushed: kept.pushed.unwrap_or(true),
             taken: !handle.starts_with(Opaque::PUSHED),
+            generation: row.generation,
             since: row.created_at,
             seen: kept.seen,
             answered_in: row.answered_in,
@@ -141,26 +144,33 @@ pub async fn hold(
     let lifetime = app.config.request_lifetime.try_into().unwrap_or(Duration::MINUTE);
     let pushed = before.is_some_and(|before| before.pushed);
     let kept = Kept { encoded: parameters.encoded(), seen: session.map(moment), pushed: Some(pushed) };
-    keep(app, &handle, client, kept, lifetime).await?;
+    let generation = before.map_or(client.generation, |before| before.generation);
+    keep(app, &handle, (&client.id, generation), kept, lifetime).await?;
     Ok(next(handle.expose(), parameters))
 }
 
 /// Takes in what a client pushed. Answers its `request_uri`.
 pub async fn push(app: &App, client: &Client, parameters: &Parameters, lifetime: Duration) -> Result<String, ApiError> {
     let handle = Opaque::new(Opaque::PUSHED)?;
-    keep(app, &handle, client, Kept { encoded: parameters.encoded(), seen: None, pushed: Some(true) }, lifetime)
-        .await?;
+    let kept = Kept { encoded: parameters.encoded(), seen: None, pushed: Some(true) };
+    keep(app, &handle, (&client.id, client.generation), kept, lifetime).await?;
     Ok(format!("{URN}{}", handle.expose()))
 }
 
-async fn keep(app: &App, handle: &Opaque, client: &Client, kept: Kept, lifetime: Duration) -> Result<(), ApiError> {
+async fn keep(
+    app: &App,
+    handle: &Opaque,
+    (client, generation): (&ClientId, i32),
+    kept: Kept,
+    lifetime: Duration,
+) -> Result<(), ApiError> {
     if kept.encoded.len() > LONGEST {
         let message = format!("the request is too long: send at most {LONGEST} bytes");
         return Err(ApiError::BadRequest { code: "invalid_request", message });
     }
     let kept = serde_json::to_value(kept).map_err(|error| ApiError::Internal(Box::new(error)))?;
     let now = app.clock.now();
-    store::within(requests::insert(&app.pool, &handle.hash(), client, &kept, now, now + lifetime)).await?;
+    store::within(requests::insert(&app.pool, &handle.hash(), client, generation, &kept, now, now + lifetime)).await?;
     Ok(())
 }
 

@@ -313,4 +313,5 @@ async fn a_node_that_has_not_heard_gives_nothing_out_v059() {
     browser.open("/device").await;
     browser.submit("/device", &[("user_code", &shown.shown)]).await;
     browser.says("No device shows this code");
+    admin.create_role("late", &[]).await.problem(401, "unauthorized");
 }
